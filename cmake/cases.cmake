@@ -1,0 +1,48 @@
+# Cases: copies every case.json, and the sources of the Go libraries, to where the program looks for
+# them, and keeps the list of cases for this system for the tests. What is no longer in the source
+# tree disappears from the build tree.
+
+file(GLOB itr_case_files CONFIGURE_DEPENDS cases/*/case.json)
+file(GLOB itr_selftest_files CONFIGURE_DEPENDS cases/selftest/*/case.json)
+file(GLOB itr_golib_sources CONFIGURE_DEPENDS cases/golibs/*/*)
+
+# Copying is part of configuring, which the build repeats when one of them changes.
+set(itr_kept_cases "")
+foreach(file IN LISTS itr_case_files itr_selftest_files)
+  get_filename_component(folder "${file}" DIRECTORY)
+  get_filename_component(name "${folder}" NAME)
+  if(name IN_LIST itr_kept_cases)
+    message(FATAL_ERROR "${file}: there is another case of that name")
+  endif()
+  list(APPEND itr_kept_cases "${name}")
+  configure_file("${file}" "${CMAKE_BINARY_DIR}/${itr_share_dir}/cases/${name}/case.json" COPYONLY)
+  if(file IN_LIST itr_case_files)
+    install(FILES "${file}" DESTINATION ${itr_share_dir}/cases/${name})
+  endif()
+endforeach()
+
+foreach(file IN LISTS itr_golib_sources)
+  file(RELATIVE_PATH path "${CMAKE_SOURCE_DIR}/cases/golibs" "${file}")
+  get_filename_component(folder "${path}" DIRECTORY)
+  configure_file("${file}" "${CMAKE_BINARY_DIR}/${itr_share_dir}/golibs/${path}" COPYONLY)
+  install(FILES "${file}" DESTINATION ${itr_share_dir}/golibs/${folder})
+  list(APPEND itr_kept_golibs "${path}")
+endforeach()
+
+# Removes from a folder of the build tree the files, and then the folders, that are not in `kept`.
+function(itr_remove_stale folder pattern kept)
+  file(GLOB found RELATIVE "${folder}" "${folder}/${pattern}")
+  foreach(path IN LISTS found)
+    if(NOT path IN_LIST kept)
+      message(STATUS "No longer built, removed: ${folder}/${path}")
+      file(REMOVE_RECURSE "${folder}/${path}")
+    endif()
+  endforeach()
+endfunction()
+
+set(itr_kept_folders c ${itr_go_versions})
+itr_remove_stale("${CMAKE_BINARY_DIR}/${itr_share_dir}/cases" "*" "${itr_kept_cases}")
+itr_remove_stale("${CMAKE_BINARY_DIR}/${itr_share_dir}/golibs" "*/*" "${itr_kept_golibs}")
+itr_remove_stale("${CMAKE_BINARY_DIR}/${itr_library_dir}" "*" "${itr_kept_folders}")
+itr_remove_stale("${CMAKE_BINARY_DIR}/${itr_library_dir}" "*/*${CMAKE_SHARED_MODULE_SUFFIX}" "${itr_kept_libraries}")
+itr_remove_stale("${CMAKE_BINARY_DIR}/${itr_host_dir}" "*" "${itr_kept_hosts}")

@@ -1,0 +1,39 @@
+# Hosts: each C file of cases/hosts and cases/selftest/hosts is a program, built twice: <name>, in which
+# nothing is hooked, and <name>_hooked, which counts the library's calls. Never with a sanitizer.
+
+# host_plain.c comes along in the archive and gives way to host_hooks.c where that is linked.
+add_library(initrace_host STATIC platform/${itr_platform}/host.c platform/${itr_platform}/host_plain.c)
+target_link_libraries(initrace_host PUBLIC initrace_common)
+add_library(initrace_host_hooks OBJECT platform/${itr_platform}/host_hooks.c)
+target_link_libraries(initrace_host_hooks PUBLIC initrace_common)
+if(NOT WIN32)
+  set(THREADS_PREFER_PTHREAD_FLAG ON)
+  find_package(Threads REQUIRED)
+  target_link_libraries(initrace_host PUBLIC Threads::Threads ${CMAKE_DL_LIBS})
+endif()
+
+file(GLOB itr_hosts CONFIGURE_DEPENDS cases/hosts/*.c)
+file(GLOB itr_selftest_hosts CONFIGURE_DEPENDS cases/selftest/hosts/*.c)
+
+foreach(source IN LISTS itr_hosts itr_selftest_hosts)
+  get_filename_component(name "${source}" NAME_WE)
+  foreach(suffix IN ITEMS "" "_hooked")
+    set(target "host_${name}${suffix}")
+    add_executable(${target} "${source}")
+    if(suffix)
+      target_link_libraries(${target} PRIVATE initrace_host_hooks)
+      set_target_properties(${target} PROPERTIES ENABLE_EXPORTS ON)
+      if(NOT WIN32)
+        # The whole program's dynamic symbols, so that the library finds this pthread_create first.
+        target_link_options(${target} PRIVATE -rdynamic)
+      endif()
+    endif()
+    target_link_libraries(${target} PRIVATE initrace_host)
+    set_target_properties(${target} PROPERTIES OUTPUT_NAME "${name}${suffix}"
+                          RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/${itr_host_dir}")
+    list(APPEND itr_kept_hosts "${name}${suffix}${CMAKE_EXECUTABLE_SUFFIX}")
+    if(source IN_LIST itr_hosts)
+      install(TARGETS ${target} RUNTIME DESTINATION ${itr_host_dir})
+    endif()
+  endforeach()
+endforeach()

@@ -1,0 +1,143 @@
+# Tests: unit.X (framework/tests/test_X.c), contract.X (platform/tests/contract_X.c), self.X and case.X
+# (the "ctest" object of a case.json). What that object may hold:
+#
+#   count          trials at each point, for each Go
+#   points         fire points, each its own --at; the case's default when there are none
+#   control_count  trials of each control; 0 or absent: no controls
+#   args           more arguments of `initrace run`
+#   per_go         true: a test for each Go, case.X.go1.22.12, where one for all takes over a minute
+#   timeout        seconds until CTest ends it (300)
+#
+# Cases with the label soak are left out unless INITRACE_SOAK is on.
+
+pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
+
+set(itr_test_fixtures "")
+if(CMAKE_CROSSCOMPILING AND WIN32)
+  add_test(NAME wine.start COMMAND ${CMAKE_CROSSCOMPILING_EMULATOR} --start)
+  add_test(NAME wine.stop COMMAND ${CMAKE_CROSSCOMPILING_EMULATOR} --stop)
+  set_tests_properties(wine.start PROPERTIES FIXTURES_SETUP wine TIMEOUT 300)
+  set_tests_properties(wine.stop PROPERTIES FIXTURES_CLEANUP wine TIMEOUT 120)
+  set(itr_test_fixtures wine)
+endif()
+
+# ---- unit and contract ----
+
+function(itr_cmocka_test kind file)
+  get_filename_component(name "${file}" NAME_WE)
+  string(REGEX REPLACE "^(test|contract)_" "" name "${name}")
+  set(target "${kind}_${name}")
+  add_executable(${target} "${file}")
+  target_link_libraries(${target} PRIVATE initrace_core PkgConfig::CMOCKA)
+  set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
+  add_test(NAME ${kind}.${name} COMMAND ${target} WORKING_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
+  set_tests_properties(${kind}.${name} PROPERTIES LABELS ${kind} TIMEOUT 120 SKIP_RETURN_CODE 77
+                       FIXTURES_REQUIRED "${itr_test_fixtures}")
+endfunction()
+
+file(GLOB itr_unit_tests CONFIGURE_DEPENDS framework/tests/test_*.c)
+foreach(file IN LISTS itr_unit_tests)
+  itr_cmocka_test(unit "${file}")
+endforeach()
+
+# The child is a host like any other: no sanitizer, no test library.
+add_executable(contract_child platform/tests/child.c)
+target_link_libraries(contract_child PRIVATE initrace_host)
+set_target_properties(contract_child PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
+
+file(GLOB itr_contract_tests CONFIGURE_DEPENDS platform/tests/contract_*.c)
+foreach(file IN LISTS itr_contract_tests)
+  itr_cmocka_test(contract "${file}")
+  get_filename_component(name "${file}" NAME_WE)
+  add_dependencies(${name} contract_child)
+  target_compile_definitions(${name} PRIVATE "INITRACE_CONTRACT_CHILD=\"$<TARGET_FILE:contract_child>\"")
+  string(REGEX REPLACE "^contract_" "" name "${name}")
+  set_tests_properties(contract.${name} PROPERTIES RUN_SERIAL ON)
+endforeach()
+
+# ---- cases ----
+
+# Campaigns leave their folders in <build>/test; a run of CTest begins with an empty one.
+set(itr_campaigns "${CMAKE_BINARY_DIR}/test")
+add_test(NAME campaigns.clear COMMAND ${CMAKE_COMMAND} -E rm -rf "${itr_campaigns}")
+add_test(NAME campaigns.make COMMAND ${CMAKE_COMMAND} -E make_directory "${itr_campaigns}")
+set_tests_properties(campaigns.clear PROPERTIES FIXTURES_SETUP campaigns-clear)
+set_tests_properties(campaigns.make PROPERTIES FIXTURES_SETUP campaigns FIXTURES_REQUIRED campaigns-clear)
+
+# Value of a key in a JSON object, `otherwise` when it is not there.
+function(itr_json_get result otherwise json)
+  string(JSON value ERROR_VARIABLE missing GET "${json}" ${ARGN})
+  if(missing)
+    set(value "${otherwise}")
+  endif()
+  set(${result} "${value}" PARENT_SCOPE)
+endfunction()
+
+# A JSON list of strings as a CMake list.
+function(itr_json_list result json)
+  set(items "")
+  string(JSON length ERROR_VARIABLE missing LENGTH "${json}" ${ARGN})
+  if(NOT missing AND length GREATER 0)
+    math(EXPR last "${length} - 1")
+    foreach(i RANGE ${last})
+      string(JSON item GET "${json}" ${ARGN} ${i})
+      list(APPEND items "${item}")
+    endforeach()
+  endif()
+  set(${result} "${items}" PARENT_SCOPE)
+endfunction()
+
+function(itr_add_case_test test kind labels timeout)
+  add_test(NAME ${test} COMMAND initrace run ${ARGN} --output "${itr_campaigns}/${test}")
+  # A trial's timing is what is measured: nothing else runs beside it.
+  set_tests_properties(${test} PROPERTIES LABELS "${kind};${labels}" TIMEOUT ${timeout} SKIP_RETURN_CODE 77
+                       RUN_SERIAL ON FIXTURES_REQUIRED "campaigns;${itr_test_fixtures}")
+endfunction()
+
+function(itr_case_test kind file)
+  get_filename_component(folder "${file}" DIRECTORY)
+  get_filename_component(name "${folder}" NAME)
+  file(READ "${file}" json)
+  string(JSON format ERROR_VARIABLE broken GET "${json}" format)
+  if(broken)
+    message(FATAL_ERROR "${file}: ${broken}")
+  endif()
+  itr_json_list(systems "${json}" os)
+  itr_json_list(labels "${json}" labels)
+  itr_json_get(ctest "" "${json}" ctest)
+  if(NOT itr_os IN_LIST systems OR ctest STREQUAL "")
+    return()
+  elseif("soak" IN_LIST labels AND NOT INITRACE_SOAK)
+    return()
+  endif()
+  itr_json_get(count 100 "${ctest}" count)
+  itr_json_get(control_count 0 "${ctest}" control_count)
+  itr_json_get(timeout 300 "${ctest}" timeout)
+  itr_json_get(per_go OFF "${ctest}" per_go)
+  itr_json_list(points "${ctest}" points)
+  itr_json_list(more "${ctest}" args)
+  set(arguments ${name} --count ${count} --seed 1)
+  foreach(point IN LISTS points)
+    list(APPEND arguments --at "${point}")
+  endforeach()
+  if(control_count GREATER 0)
+    list(APPEND arguments --controls --control-count ${control_count})
+  endif()
+  list(APPEND arguments ${more})
+  if(per_go)
+    foreach(version IN LISTS itr_go_versions)
+      itr_add_case_test(${kind}.${name}.${version} ${kind} "${labels}" ${timeout} ${arguments} --go ${version})
+    endforeach()
+  else()
+    itr_add_case_test(${kind}.${name} ${kind} "${labels}" ${timeout} ${arguments})
+  endif()
+endfunction()
+
+foreach(file IN LISTS itr_selftest_files)
+  itr_case_test(self "${file}")
+endforeach()
+if(NOT INITRACE_SANITIZE)
+  foreach(file IN LISTS itr_case_files)
+    itr_case_test(case "${file}")
+  endforeach()
+endif()

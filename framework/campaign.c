@@ -1,0 +1,600 @@
+/* Drives trials: slots (threads) take the next trial of the cell list, run, classify, record and count it.
+ * The main thread shows progress and listens for interrupts. */
+#include "framework/campaign.h"
+
+#include "framework/evidence.h"
+#include "framework/folder.h"
+#include "framework/progress.h"
+#include "framework/random.h"
+#include "framework/record.h"
+#include "framework/report.h"
+#include "framework/work.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+    CALIBRATION_TRIALS = 25,
+    SHOW_EVERY_MS = 200,
+    JOBS_MAX = 64,
+};
+
+struct campaign {
+    const struct itr_campaign_options *options;
+    const struct itr_layout *layout;
+    struct itr_summary *summary;
+    struct itr_work *works; /* one a cell */
+    struct itr_folder folder;
+    unsigned char *done; /* resume: a bit for each trial that the folder has; NULL: none */
+    uint64_t done_room;
+
+    uv_mutex_t lock; /* all below, the folder and the summary */
+    size_t cell;     /* the one that trials are taken from */
+    uint64_t taken;  /* trials of it that were taken */
+    uint64_t cell_begin_ns;
+    uint64_t by_time_trials; /* trials of finished cells, when running by time */
+    uint64_t finished;
+    uint64_t failures;
+    bool stop;    /* take no more trials */
+    bool failed;  /* `error` has the first failure of the tool that ends the campaign */
+    struct itr_error error;
+
+    uv_loop_t loop;
+    uv_async_t slot_ended;
+    uv_timer_t show;
+    uv_signal_t interrupts[2];
+    int interrupt_count;
+    uint32_t slots_running;
+    struct itr_progress progress;
+};
+
+struct worker {
+    struct campaign *campaign;
+    uint32_t index;
+    uv_thread_t thread;
+    char directory[1200];
+};
+
+struct job {
+    size_t cell;
+    uint64_t trial;
+};
+
+static uint64_t nonce_of(const struct campaign *campaign, uint64_t trial) {
+    uint64_t state = campaign->options->seed ^ (trial * UINT64_C(0x9e3779b97f4a7c15)) ^ uv_hrtime();
+    return itr_splitmix64(&state);
+}
+
+/* ---- taking trials ---- */
+
+static bool is_done(const struct campaign *campaign, uint64_t trial) {
+    return trial < campaign->done_room && (campaign->done[trial / 8] & (1u << (trial % 8))) != 0;
+}
+
+static bool cell_is_over(const struct campaign *campaign, const struct itr_cell *cell) {
+    if (campaign->options->duration_ns > 0) {
+        return uv_hrtime() - campaign->cell_begin_ns >= campaign->options->duration_ns;
+    }
+    return campaign->taken >= cell->count;
+}
+
+static void next_cell(struct campaign *campaign) {
+    campaign->by_time_trials += campaign->taken;
+    campaign->cell++;
+    campaign->taken = 0;
+    campaign->cell_begin_ns = uv_hrtime();
+    if (campaign->options->duration_ns > 0 && campaign->cell < campaign->summary->count) {
+        campaign->summary->cells[campaign->cell].first_trial = campaign->by_time_trials;
+    }
+}
+
+/* Call with the lock held. */
+static bool take(struct campaign *campaign, struct job *job) {
+    while (!campaign->stop && campaign->cell < campaign->summary->count) {
+        const struct itr_cell *cell = &campaign->summary->cells[campaign->cell];
+        if (cell_is_over(campaign, cell)) {
+            next_cell(campaign);
+            continue;
+        }
+        job->cell = campaign->cell;
+        job->trial = cell->first_trial + campaign->taken++;
+        if (!is_done(campaign, job->trial)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void give_up(struct campaign *campaign, const struct itr_error *error) {
+    if (!campaign->failed) {
+        campaign->error = *error;
+    }
+    campaign->failed = true;
+    campaign->stop = true;
+}
+
+/* ---- one trial ---- */
+
+/* Under the lock: counts and records a trial. */
+static void count(struct campaign *campaign, const struct job *job, const struct itr_record *record) {
+    struct itr_tally *tally = &campaign->summary->tallies[job->cell];
+    const struct itr_classification *result = record->classification;
+    struct itr_row row = {
+        .trial = job->trial,
+        .outcome = result->outcome,
+        .signature = result->signature,
+        .fired_after_load_ns = itr_record_fired_after_load(record->seen),
+        .strays = record->seen->strays,
+    };
+    itr_tally_add(tally, &row);
+    campaign->finished++;
+    if (result->outcome != tally->expect) {
+        campaign->failures++;
+        if (campaign->options->until_fail && campaign->cell == job->cell) {
+            next_cell(campaign);
+        }
+    }
+}
+
+static void finish_trial(struct campaign *campaign, const struct job *job, struct itr_record *record,
+                         const char *directory) {
+    struct itr_error error = {0};
+    char evidence[64];
+    enum itr_status status = ITR_OK;
+    const char *signature = record->classification->signature;
+    bool unexpected = record->classification->outcome != campaign->summary->cells[job->cell].expect;
+
+    uv_mutex_lock(&campaign->lock);
+    bool keep = unexpected &&
+                itr_tally_count_of(&campaign->summary->tallies[job->cell], signature) < campaign->options->keep;
+    count(campaign, job, record);
+    uv_mutex_unlock(&campaign->lock);
+
+    snprintf(evidence, sizeof evidence, "failures/%" PRIu64, job->trial);
+    record->evidence = keep ? evidence : NULL;
+    json_t *json = itr_record_to_json(record);
+    if (keep) {
+        status = itr_evidence_write(campaign->folder.path, directory, record, json, &error);
+    }
+    uv_mutex_lock(&campaign->lock);
+    if (status == ITR_OK) {
+        status = itr_folder_append(&campaign->folder, json, &error);
+    }
+    if (status != ITR_OK) {
+        give_up(campaign, &error);
+    }
+    uv_mutex_unlock(&campaign->lock);
+    json_decref(json);
+}
+
+static void run_trial(struct campaign *campaign, const struct worker *worker, struct itr_slot *slot,
+                      const struct job *job) {
+    struct itr_plan plan;
+    struct itr_observation seen;
+    struct itr_classification result;
+    struct itr_work *work = &campaign->works[job->cell];
+    const struct itr_cell *cell = &campaign->summary->cells[job->cell];
+    struct itr_record record = {
+        .cell = job->cell,
+        .trial = job->trial,
+        .seed = campaign->options->seed,
+        .case_name = cell->case_name,
+        .at = cell->at,
+        .plan = &plan,
+        .seen = &seen,
+        .modules = &work->modules,
+        .classification = &result,
+    };
+    itr_plan_make(&plan, &work->request, &cell->aim, cell->case_name, campaign->options->seed, job->trial);
+    itr_slot_run(slot, &work->setup, &plan, nonce_of(campaign, job->trial), &seen);
+    itr_classify(&plan, &seen, &work->modules, &result);
+    finish_trial(campaign, job, &record, worker->directory);
+}
+
+static void be_a_slot(void *argument) {
+    struct worker *worker = argument;
+    struct campaign *campaign = worker->campaign;
+    struct itr_slot *slot = NULL;
+    struct itr_error error = {0};
+    struct job job;
+
+    if (itr_slot_open(&slot, worker->directory, &error) != ITR_OK) {
+        uv_mutex_lock(&campaign->lock);
+        give_up(campaign, &error);
+        uv_mutex_unlock(&campaign->lock);
+    }
+    while (slot != NULL) {
+        uv_mutex_lock(&campaign->lock);
+        bool more = take(campaign, &job);
+        uv_mutex_unlock(&campaign->lock);
+        if (!more) {
+            break;
+        }
+        run_trial(campaign, worker, slot, &job);
+    }
+    itr_slot_close(slot);
+    uv_mutex_lock(&campaign->lock);
+    campaign->slots_running--;
+    uv_mutex_unlock(&campaign->lock);
+    uv_async_send(&campaign->slot_ended);
+}
+
+/* ---- the main thread ---- */
+
+static void on_slot_ended(uv_async_t *async) {
+    struct campaign *campaign = async->data;
+    uv_mutex_lock(&campaign->lock);
+    bool over = campaign->slots_running == 0;
+    uv_mutex_unlock(&campaign->lock);
+    if (over) {
+        uv_stop(&campaign->loop);
+    }
+}
+
+static void on_show(uv_timer_t *timer) {
+    struct campaign *campaign = timer->data;
+    char title[256] = "";
+    struct itr_progress_state state = {.title = title};
+    uv_mutex_lock(&campaign->lock);
+    for (size_t i = 0; i < campaign->summary->count; i++) {
+        state.total += campaign->summary->cells[i].count;
+    }
+    if (campaign->cell < campaign->summary->count) {
+        itr_cell_title(&campaign->summary->cells[campaign->cell], title, sizeof title);
+    }
+    state.done = campaign->finished;
+    state.failures = campaign->failures;
+    uv_mutex_unlock(&campaign->lock);
+    itr_progress_show(&campaign->progress, &state);
+}
+
+static void on_interrupt(uv_signal_t *handle, int number) {
+    struct campaign *campaign = handle->data;
+    (void)number;
+    campaign->interrupt_count++;
+    uv_mutex_lock(&campaign->lock);
+    campaign->stop = true;
+    uv_mutex_unlock(&campaign->lock);
+    if (campaign->interrupt_count == 1) {
+        itr_progress_end(&campaign->progress);
+        fprintf(stderr, "initrace: finishing the trials under way; interrupt again to end at once\n");
+    } else {
+        /* Ends every host too: they do not outlive this process (itrp_guard_enter). What was found is in the
+         * folder already, and `initrace report` reads it. */
+        fprintf(stderr, "initrace: ended at once; initrace report %s shows what was found\n", campaign->folder.path);
+        itr_folder_close(&campaign->folder);
+        _Exit(3);
+    }
+}
+
+static void show_and_wait(struct campaign *campaign) {
+    uv_signal_start(&campaign->interrupts[0], on_interrupt, SIGINT);
+    uv_signal_start(&campaign->interrupts[1], on_interrupt, SIGTERM);
+    uv_timer_start(&campaign->show, on_show, SHOW_EVERY_MS, SHOW_EVERY_MS);
+    uv_run(&campaign->loop, UV_RUN_DEFAULT);
+    itr_progress_end(&campaign->progress);
+}
+
+static void close_loop(struct campaign *campaign) {
+    uv_close((uv_handle_t *)&campaign->slot_ended, NULL);
+    uv_close((uv_handle_t *)&campaign->show, NULL);
+    uv_close((uv_handle_t *)&campaign->interrupts[0], NULL);
+    uv_close((uv_handle_t *)&campaign->interrupts[1], NULL);
+    uv_run(&campaign->loop, UV_RUN_DEFAULT);
+    if (uv_loop_close(&campaign->loop) != 0) {
+        ITR_BUG("the campaign's loop still has handles");
+    }
+}
+
+static void open_loop(struct campaign *campaign) {
+    if (uv_loop_init(&campaign->loop) != 0 ||
+        uv_async_init(&campaign->loop, &campaign->slot_ended, on_slot_ended) != 0) {
+        ITR_BUG("cannot make the campaign's loop");
+    }
+    uv_timer_init(&campaign->loop, &campaign->show);
+    uv_signal_init(&campaign->loop, &campaign->interrupts[0]);
+    uv_signal_init(&campaign->loop, &campaign->interrupts[1]);
+    campaign->slot_ended.data = campaign->show.data = campaign;
+    campaign->interrupts[0].data = campaign->interrupts[1].data = campaign;
+}
+
+static void run_slots(struct campaign *campaign) {
+    struct worker workers[JOBS_MAX];
+    uint32_t started = 0;
+    uint32_t jobs = campaign->options->jobs < JOBS_MAX ? campaign->options->jobs : JOBS_MAX;
+    open_loop(campaign);
+    campaign->slots_running = jobs;
+    campaign->cell_begin_ns = uv_hrtime();
+    for (; started < jobs; started++) {
+        struct worker *worker = &workers[started];
+        *worker = (struct worker){.campaign = campaign, .index = started};
+        snprintf(worker->directory, sizeof worker->directory, "%s/hosts/%" PRIu32, campaign->folder.path, started);
+        if (itr_folder_make(worker->directory, &campaign->error) != ITR_OK ||
+            uv_thread_create(&worker->thread, be_a_slot, worker) != 0) {
+            break;
+        }
+    }
+    uv_mutex_lock(&campaign->lock);
+    campaign->slots_running -= jobs - started;
+    if (started < jobs) {
+        struct itr_error error = campaign->error;
+        if (error.status == ITR_OK) {
+            itr_fail(&error, ITR_E_SYSTEM, 0, "cannot start a thread for a slot");
+        }
+        give_up(campaign, &error);
+    }
+    bool any = campaign->slots_running > 0;
+    uv_mutex_unlock(&campaign->lock);
+    if (any) {
+        show_and_wait(campaign);
+    }
+    for (uint32_t i = 0; i < started; i++) {
+        char hosts[1200];
+        uv_thread_join(&workers[i].thread);
+        itr_folder_remove(workers[i].directory);
+        snprintf(hosts, sizeof hosts, "%s/hosts", campaign->folder.path);
+        if (i + 1 == started) {
+            itr_folder_remove(hosts);
+        }
+    }
+    close_loop(campaign);
+}
+
+/* ---- before the first trial ---- */
+
+static bool needs_calibration(const struct itr_cell *cell) {
+    return cell->aim.event != ITR_EVENT_NONE && cell->aim.point.kind == ITR_POINT_TIME &&
+           cell->aim.window_to_ns == 0;
+}
+
+/* Cells that differ only in what is fired share a calibration. */
+static bool same_host(const struct itr_cell *a, const struct itr_cell *b) {
+    return strcmp(a->host, b->host) == 0 && strcmp(a->library, b->library) == 0 && strcmp(a->go, b->go) == 0 &&
+           strcmp(a->environment, b->environment) == 0 && strcmp(a->function, b->function) == 0;
+}
+
+static enum itr_status calibrate(struct campaign *campaign, struct itr_slot *slot, struct itr_error *err) {
+    struct itr_summary *summary = campaign->summary;
+    enum itr_status status = ITR_OK;
+    for (size_t i = 0; i < summary->count && status == ITR_OK; i++) {
+        struct itr_cell *cell = &summary->cells[i];
+        const struct itr_cell *like = NULL;
+        if (!needs_calibration(cell)) {
+            continue;
+        }
+        for (size_t k = 0; k < i && like == NULL; k++) {
+            like = summary->cells[k].init_p95_ns != 0 && same_host(&summary->cells[k], cell) ? &summary->cells[k] : NULL;
+        }
+        if (like != NULL) {
+            cell->init_p50_ns = like->init_p50_ns;
+            cell->init_p95_ns = like->init_p95_ns;
+        } else {
+            status = itr_work_calibrate(&campaign->works[i], cell, slot, CALIBRATION_TRIALS, err);
+        }
+        cell->aim.window_to_ns = cell->init_p95_ns;
+    }
+    return status;
+}
+
+static enum itr_status calibrate_all(struct campaign *campaign, struct itr_error *err) {
+    struct itr_slot *slot = NULL;
+    char directory[1200];
+    bool any = false;
+    for (size_t i = 0; i < campaign->summary->count; i++) {
+        any = any || needs_calibration(&campaign->summary->cells[i]);
+    }
+    if (!any) {
+        return ITR_OK;
+    }
+    snprintf(directory, sizeof directory, "%s/hosts/0", campaign->folder.path);
+    enum itr_status status = itr_folder_make(directory, err);
+    if (status == ITR_OK) {
+        status = itr_slot_open(&slot, directory, err);
+    }
+    if (status == ITR_OK) {
+        status = calibrate(campaign, slot, err);
+    }
+    itr_slot_close(slot);
+    return status;
+}
+
+static json_t *machine_to_json(void) {
+    uv_utsname_t system;
+    uv_cpu_info_t *processors = NULL;
+    int processor_count = 0;
+    char model[128] = "";
+    if (uv_os_uname(&system) != 0) {
+        memset(&system, 0, sizeof system);
+    }
+    if (uv_cpu_info(&processors, &processor_count) == 0) {
+        snprintf(model, sizeof model, "%s", processor_count > 0 && processors[0].model ? processors[0].model : "");
+        uv_free_cpu_info(processors, processor_count);
+    }
+    return json_pack("{s:s, s:s, s:s, s:s, s:i, s:s, s:I}", "system", itrp_system_name(), "kernel", system.release,
+                     "kernel_version", system.version, "processor", model, "processors", processor_count, "c_library",
+                     itrp_c_library(), "memory_bytes", (json_int_t)uv_get_total_memory());
+}
+
+static enum itr_status write_campaign(struct campaign *campaign, struct itr_error *err) {
+    const struct itr_campaign_options *options = campaign->options;
+    json_t *cells = json_array();
+    json_t *command = json_array();
+    char when[32];
+    time_t now = time(NULL);
+    struct tm utc = {0};
+    for (size_t i = 0; i < campaign->summary->count; i++) {
+        json_array_append_new(cells, itr_cell_to_json(&campaign->summary->cells[i]));
+    }
+    for (int i = 0; i < options->argument_count; i++) {
+        json_array_append_new(command, json_string(options->arguments[i]));
+    }
+    const struct tm *broken = gmtime(&now);
+    utc = broken != NULL ? *broken : utc;
+    strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    json_t *json = json_pack(
+        "{s:i, s:s, s:s, s:o, s:o, s:i, s:I, s:b, s:o, s:{s:s, s:s, s:s}, s:o}", "format", ITR_CAMPAIGN_FORMAT,
+        "initrace", ITR_VERSION, "started", when, "command", command, "seed", itr_json_hex(options->seed), "jobs",
+        (int)options->jobs, "duration_ns", (json_int_t)options->duration_ns, "until_fail", (int)options->until_fail,
+        "machine", machine_to_json(), "versions", "c_compiler", __VERSION__, "libuv", uv_version_string(), "jansson",
+        JANSSON_VERSION, "cells", cells);
+    enum itr_status status = itr_folder_write_json(campaign->folder.path, "campaign.json", json, err);
+    json_decref(json);
+    return status;
+}
+
+static enum itr_status prepare_new(struct campaign *campaign, struct itr_error *err) {
+    char moved[1100];
+    enum itr_status status = itr_folder_create(&campaign->folder, campaign->options->output, moved, err);
+    if (status == ITR_OK && moved[0] != '\0') {
+        fprintf(stderr, "initrace: the campaign that was in %s is now in %s\n", campaign->folder.path, moved);
+    }
+    if (status == ITR_OK) {
+        status = calibrate_all(campaign, err);
+    }
+    return status == ITR_OK ? write_campaign(campaign, err) : status;
+}
+
+/* Counts the trials that the folder has, and marks them as done. */
+static enum itr_status prepare_resumed(struct campaign *campaign, struct itr_error *err) {
+    struct itr_summary *summary = campaign->summary;
+    struct itr_trials trials;
+    json_t *json = NULL;
+    enum itr_status status = itr_folder_continue(&campaign->folder, campaign->options->output, err);
+    if (status != ITR_OK) {
+        return status;
+    }
+    const struct itr_cell *last = &summary->cells[summary->count - 1];
+    campaign->done_room = last->first_trial + last->count;
+    campaign->done = calloc(campaign->done_room / 8 + 1, 1);
+    if (campaign->done == NULL) {
+        return itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory resuming");
+    }
+    status = itr_trials_open(&trials, campaign->folder.path, err);
+    while (status == ITR_OK && (status = itr_trials_next(&trials, &json, err)) == ITR_OK && json != NULL) {
+        uint64_t cell = 0;
+        struct itr_row row;
+        status = itr_record_read(json, &cell, &row, err);
+        if (status == ITR_OK && cell < summary->count && row.trial < campaign->done_room) {
+            campaign->done[row.trial / 8] |= (unsigned char)(1u << (row.trial % 8));
+            itr_tally_add(&summary->tallies[cell], &row);
+            campaign->finished++;
+            campaign->failures += row.outcome != summary->cells[cell].expect ? 1 : 0;
+        }
+        json_decref(json);
+    }
+    itr_trials_close(&trials);
+    return status;
+}
+
+static enum itr_status prepare(struct campaign *campaign, struct itr_error *err) {
+    struct itr_summary *summary = campaign->summary;
+    enum itr_status status = ITR_OK;
+    campaign->works = calloc(summary->count + 1, sizeof *campaign->works);
+    if (campaign->works == NULL) {
+        return itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory");
+    }
+    for (size_t i = 0; i < summary->count && status == ITR_OK; i++) {
+        status = itr_work_open(&campaign->works[i], &summary->cells[i], campaign->layout, err);
+        campaign->works[i].setup.core_limit_bytes = campaign->options->core_limit_bytes;
+        if (status == ITR_OK && campaign->works[i].library[0] != '\0') {
+            char hash[20];
+            itr_hash_file(campaign->works[i].library, hash, sizeof hash);
+            if (campaign->options->resume && strcmp(hash, summary->cells[i].library_hash) != 0) {
+                return itr_fail(err, ITR_E_USAGE, 0,
+                                "%s is not the library that this campaign began with: start a new one",
+                                campaign->works[i].library);
+            }
+            memcpy(summary->cells[i].library_hash, hash, sizeof hash);
+        }
+    }
+    for (size_t i = 0; i < summary->count && status == ITR_OK; i++) {
+        summary->tallies[i].expect = summary->cells[i].expect;
+    }
+    if (status == ITR_OK && !campaign->options->resume) {
+        status = prepare_new(campaign, err);
+    }
+    for (size_t i = 0; i < summary->count && status == ITR_OK; i++) {
+        const struct itr_cell *cell = &summary->cells[i];
+        itr_tally_begin(&summary->tallies[i], cell->expect, cell->aim.window_from_ns, cell->aim.window_to_ns);
+    }
+    if (status == ITR_OK && campaign->options->resume) {
+        status = prepare_resumed(campaign, err);
+    }
+    return status;
+}
+
+/* ---- after the last ---- */
+
+static enum itr_status finish(struct campaign *campaign, uint64_t begin_ns, struct itr_error *err) {
+    struct itr_summary *summary = campaign->summary;
+    uint64_t planned = 0;
+    for (size_t i = 0; i < summary->count; i++) {
+        planned += summary->cells[i].count;
+    }
+    summary->seed = campaign->options->seed;
+    summary->elapsed_s = (double)(uv_hrtime() - begin_ns) / 1e9;
+    summary->interrupted = campaign->interrupt_count > 0 && (planned == 0 || campaign->finished < planned);
+    snprintf(summary->folder, sizeof summary->folder, "%s", campaign->folder.path);
+    itr_summary_judge(summary);
+    return itr_campaign_write_reports(summary, err);
+}
+
+enum itr_status itr_campaign_write_reports(const struct itr_summary *summary, struct itr_error *err) {
+    json_t *json = itr_summary_to_json(summary);
+    enum itr_status status = itr_folder_write_json(summary->folder, "summary.json", json, err);
+    json_decref(json);
+    struct itr_text text = {.ceiling = 64u << 20};
+    itr_report_junit(&text, summary);
+    if (status == ITR_OK) {
+        status = itr_folder_write(summary->folder, "junit.xml", itr_text_string(&text), text.length, err);
+    }
+    itr_text_reset(&text);
+    itr_report_html(&text, summary);
+    if (status == ITR_OK) {
+        status = itr_folder_write(summary->folder, "report.html", itr_text_string(&text), text.length, err);
+    }
+    itr_text_release(&text);
+    return status;
+}
+
+enum itr_status itr_campaign_run(const struct itr_campaign_options *options, const struct itr_layout *layout,
+                                 struct itr_cell *cells, size_t cell_count, struct itr_summary *summary,
+                                 struct itr_error *err) {
+    struct campaign campaign = {.options = options, .layout = layout, .summary = summary};
+    uint64_t begin_ns = uv_hrtime();
+    *summary = (struct itr_summary){0};
+    enum itr_status status = itr_summary_allocate(summary, cell_count, err);
+    if (status != ITR_OK) {
+        return status;
+    }
+    memcpy(summary->cells, cells, cell_count * sizeof *cells);
+    uv_mutex_init(&campaign.lock);
+    status = prepare(&campaign, err);
+    if (status == ITR_OK) {
+        itr_progress_begin(&campaign.progress, options->progress);
+        run_slots(&campaign);
+        if (campaign.failed) {
+            *err = campaign.error;
+            status = campaign.error.status;
+        }
+        struct itr_error why = {0};
+        if (finish(&campaign, begin_ns, &why) != ITR_OK && status == ITR_OK) {
+            *err = why;
+            status = why.status;
+        }
+    }
+    for (size_t i = 0; campaign.works != NULL && i < cell_count; i++) {
+        itr_work_close(&campaign.works[i]);
+    }
+    itr_folder_close(&campaign.folder);
+    uv_mutex_destroy(&campaign.lock);
+    free(campaign.works);
+    free(campaign.done);
+    if (status != ITR_OK) {
+        itr_summary_release(summary);
+    }
+    return status;
+}

@@ -1,0 +1,93 @@
+/* A case: what a folder's case.json says, checked. It reads that one file and touches nothing else. */
+#ifndef INITRACE_FRAMEWORK_CASEFILE_H
+#define INITRACE_FRAMEWORK_CASEFILE_H
+
+#include "framework/error.h"
+#include "framework/event.h"
+#include "framework/outcome.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ITR_CASE_FORMAT 1
+
+enum {
+    ITR_CASE_STRINGS_MAX = 64, /* entries of any list in a case file */
+    ITR_CASE_FILE_BYTES_MAX = 1 << 20,
+};
+
+struct itr_strings {
+    char **items;
+    size_t count;
+};
+
+/* One way to run a case: the case itself, or one of its controls (the case with changes). */
+struct itr_variant {
+    char *name;    /* NULL: the case itself; else the control's name */
+    char *host;    /* program of the build's libexec folder, without suffix */
+    char *library; /* library's name without suffix; NULL: none is loaded */
+    char *function; /* called once after the load; NULL: none */
+    int event;     /* enum itr_event; ITR_EVENT_NONE: nothing is fired */
+    int delivery;  /* enum itr_delivery; ITR_DELIVERY_NONE: the system's default */
+    int target;    /* enum itr_target */
+    char *at;      /* default fire point */
+    uint64_t hold_ns;
+    uint32_t handler_flags; /* ITR_HANDLER_… */
+    uint32_t host_flags;    /* ITR_HOST_… */
+    struct itr_strings environment; /* "K=V" */
+    enum itr_outcome expect;
+};
+
+/* A named point: its spelling for the core, and what of the variant it changes. */
+struct itr_case_point {
+    char *name;
+    char *at;
+    int delivery; /* -1: as the variant says */
+    int target;   /* -1: as the variant says */
+};
+
+/* A failure that is known, and where. */
+struct itr_known {
+    char *go;      /* version range: ">=1.14 <1.28"; NULL: every version */
+    char *system;  /* "linux", "wine", "windows"; NULL: each the case runs on */
+    struct itr_strings at;       /* point names; empty: every point */
+    struct itr_strings controls; /* controls it shows in too; empty: only in the case itself */
+    enum itr_outcome outcome;
+    char *signature; /* pattern with `*`; NULL: every signature of that outcome */
+    double rate_min; /* share of the shots at that point that must and may end so */
+    double rate_max;
+    char *thread;  /* public thread */
+    char *note;
+};
+
+struct itr_case {
+    char *name;   /* the folder's name */
+    char *folder; /* absolute path */
+    char *summary;
+    struct itr_strings threads; /* public threads */
+    bool on_linux;
+    bool on_windows;
+    struct itr_variant base;
+    struct itr_variant *controls;
+    size_t control_count;
+    struct itr_case_point *points;
+    size_t point_count;
+    struct itr_known *known;
+    size_t known_count;
+    struct itr_strings labels;
+    uint64_t deadline_ns; /* longest life of a host */
+    uint64_t quiet_ns;    /* a waiting host with an event under way and no processor use for this long hangs */
+};
+
+/* Reads FOLDER/case.json. On failure nothing is left to release, and the error names file, key and
+ * what was expected. On success give `*result` to itr_case_release(). */
+enum itr_status itr_case_read(const char *folder, struct itr_case *result, struct itr_error *err) ITR_MUST_USE;
+void itr_case_release(struct itr_case *c);
+
+/* The control of that name, NULL if there is none. Borrowed from the case. */
+const struct itr_variant *itr_case_control(const struct itr_case *c, const char *name);
+/* The point of that name, NULL if the case names none such. */
+const struct itr_case_point *itr_case_point_named(const struct itr_case *c, const char *name);
+
+#endif

@@ -1,0 +1,64 @@
+/* A cell: one combination that a campaign runs, as everybody after the campaign knows it: names,
+ * expectation, known failures. A plain value that goes to campaign.json and comes back from it. */
+#ifndef INITRACE_FRAMEWORK_CELL_H
+#define INITRACE_FRAMEWORK_CELL_H
+
+#include "framework/casefile.h"
+#include "framework/plan.h"
+
+#include <jansson.h>
+
+enum { ITR_NAME_MAX = 128, ITR_ENVIRONMENT_MAX = 512 };
+
+/* A known failure that applies to the cell. */
+struct itr_cell_known {
+    enum itr_outcome outcome;
+    char signature[ITR_NAME_MAX]; /* pattern */
+    double rate_min;
+    double rate_max;
+    char thread[ITR_NAME_MAX];
+};
+
+enum { ITR_CELL_KNOWN_MAX = 8 };
+
+struct itr_cell {
+    char case_name[ITR_NAME_MAX];
+    char control[ITR_NAME_MAX]; /* "" for the case itself */
+    char go[32];                /* "" where no Go library is loaded */
+    char system[16];            /* "linux", "wine", "windows" */
+    char at[ITR_NAME_MAX];      /* the fire point as it was asked for: "W1", "time" */
+    bool debugged;
+    char environment[ITR_ENVIRONMENT_MAX]; /* "K=V" lines, separated by newlines */
+    char host[ITR_NAME_MAX * 4];      /* what was run and loaded: names, or paths for ad-hoc runs */
+    char library[ITR_NAME_MAX * 4];
+    char function[ITR_NAME_MAX];
+    char library_hash[20]; /* 64-bit FNV-1a of the file, hex; "" without a library */
+    struct itr_aim aim;
+    enum itr_event handles; /* the host's handler is installed for it, also where nothing is fired */
+    uint32_t host_flags;
+    uint32_t handler_flags;
+    enum itr_outcome expect;
+    struct itr_cell_known known[ITR_CELL_KNOWN_MAX];
+    size_t known_count;
+    uint64_t deadline_ns;
+    uint64_t quiet_ns;
+    uint64_t first_trial;
+    uint64_t count;     /* planned trials; 0: by time */
+    uint64_t init_p50_ns; /* calibrated: load-begin to init-done; 0: not calibrated */
+    uint64_t init_p95_ns;
+};
+
+/* "sigurg-during-init at pthread_create#3, go1.19.8, linux" and the like, for people. */
+void itr_cell_title(const struct itr_cell *cell, char *out, size_t room);
+
+/* New reference; NULL when memory is out. */
+json_t *itr_cell_to_json(const struct itr_cell *cell);
+/* Reads back what itr_cell_to_json() wrote. */
+enum itr_status itr_cell_from_json(const json_t *json, struct itr_cell *cell, struct itr_error *err) ITR_MUST_USE;
+
+/* "0x1a2b" as a new string value: how 64-bit values are written. */
+json_t *itr_json_hex(uint64_t value);
+/* Reads one; false for anything else. */
+bool itr_json_from_hex(const json_t *json, uint64_t *value);
+
+#endif

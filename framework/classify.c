@@ -1,0 +1,460 @@
+/* The rules that turn facts into an outcome, gravest first, and the words of signatures. Each outcome has
+ * one function that says whether it holds and describes it. */
+#include "framework/classify.h"
+
+#include "framework/message.h"
+#include "framework/text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+struct facts {
+    const struct itr_plan *plan;
+    const struct itr_observation *seen;
+    const struct itr_ledger_reply *ledger;
+    const struct itr_modules *modules;
+    struct itr_message message; /* first runtime message on standard error, else on standard output */
+    const struct itr_exception *exception;
+    uint32_t sent; /* shots that were really sent */
+    struct itr_classification *out;
+};
+
+/* A text that filled its room may end in the midst of a character or of a \\xHH: leaves whole ones only. */
+static void end_cleanly(char *text, size_t room) {
+    size_t length = strlen(text);
+    size_t at = 0;
+    while (length + 1 == room && at < length) {
+        size_t step = itr_utf8_length(text + at, length - at, NULL);
+        if (text[at] == '\\' && (at + 1 == length || text[at + 1] == 'x')) {
+            step = length - at >= 4 ? 4 : 0;
+        }
+        if (step == 0) {
+            text[at] = '\0';
+            return;
+        }
+        at += step;
+    }
+}
+
+static void ITR_PRINTF(2, 3) sign(struct facts *facts, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    vsnprintf(facts->out->signature, sizeof facts->out->signature, format, args);
+    va_end(args);
+    end_cleanly(facts->out->signature, sizeof facts->out->signature);
+}
+
+static void ITR_PRINTF(2, 3) describe(struct facts *facts, const char *format, ...) {
+    size_t used = strlen(facts->out->detail);
+    va_list args;
+    if (used > 0 && used + 3 < sizeof facts->out->detail) {
+        memcpy(facts->out->detail + used, "; ", 3);
+        used += 2;
+    }
+    va_start(args, format);
+    vsnprintf(facts->out->detail + used, sizeof facts->out->detail - used, format, args);
+    va_end(args);
+    end_cleanly(facts->out->detail, sizeof facts->out->detail);
+}
+
+static const char *planned_event(const struct facts *facts) {
+    return facts->plan->request.shot_count > 0 ? itr_event_name(facts->plan->request.shots[0].event) : "none";
+}
+
+static const char *last_phase(const struct facts *facts) {
+    const char *name = "before host-started";
+    for (uint32_t i = 0; i < ITR_PHASE_COUNT; i++) {
+        if (facts->ledger->phase_ns[i] != 0) {
+            name = itr_phase_name(i);
+        }
+    }
+    return name;
+}
+
+static bool reached(const struct facts *facts, enum itr_phase phase) {
+    return facts->ledger->phase_ns[phase] != 0;
+}
+
+/* ---- exceptions (Windows) ---- */
+
+/* The two severity bits of an NTSTATUS: 2 a warning (BREAKPOINT), 3 an error; below that come the
+ * messages for debuggers, DBG_CONTROL_C among them. */
+static bool is_fault(const struct itr_exception *exception) {
+    return exception->code >> 30 >= 2;
+}
+
+const struct itr_exception *itr_first_exception(const struct itr_ledger_reply *reply) {
+    for (uint32_t i = 0; i < reply->exception_count && i < ITR_EXCEPTIONS_MAX; i++) {
+        if (is_fault(&reply->exceptions[i])) {
+            return &reply->exceptions[i];
+        }
+    }
+    return NULL;
+}
+
+static void name_exception(uint32_t code, char *out, size_t room) {
+    const char *name = itr_exception_name(code);
+    if (code == 0xC0000005) {
+        name = "AV";
+    } else if (code == 0x80000003) {
+        name = "INT3";
+    }
+    if (name != NULL) {
+        snprintf(out, room, "%s", name);
+    } else {
+        snprintf(out, room, "0x%08" PRIX32, code);
+    }
+}
+
+void itr_exception_shape(const struct itr_ledger_reply *reply, char *out, size_t room) {
+    struct itr_text text = {.ceiling = room > 0 ? room - 1 : 1};
+    uint32_t before = 0;
+    bool repeated = false;
+    for (uint32_t i = 0; i <= ITR_EXCEPTIONS_MAX && i < reply->exception_count; i++) {
+        const struct itr_exception *one = i < ITR_EXCEPTIONS_MAX ? &reply->exceptions[i] : &reply->last_exception;
+        char name[32];
+        if (!is_fault(one)) {
+            continue;
+        }
+        if (one->code == before) {
+            repeated = true;
+            continue;
+        }
+        name_exception(one->code, name, sizeof name);
+        itr_text_printf(&text, "%s%s%s", repeated ? "*" : "", before != 0 ? "+" : "", name);
+        repeated = false;
+        before = one->code;
+    }
+    if (repeated) {
+        itr_text_add(&text, "*");
+    }
+    snprintf(out, room, "%s", itr_text_string(&text));
+    itr_text_release(&text);
+}
+
+static const struct itr_module *module_of(const struct itr_modules *modules, const struct itr_ledger_reply *reply,
+                                          uint64_t base) {
+    if (base == 0) {
+        return NULL;
+    }
+    if (base == reply->library_base || (reply->library_base == 0 && base == modules->library.base)) {
+        return &modules->library;
+    }
+    return base == reply->host_base ? &modules->host : NULL;
+}
+
+void itr_locate_pc(const struct itr_modules *modules, const struct itr_ledger_reply *reply,
+                   const struct itr_exception *exception, bool with_offset, char *out, size_t room) {
+    const struct itr_module *module = module_of(modules, reply, exception->module_base);
+    uint64_t rva = exception->pc - exception->module_base;
+    const char *symbol = NULL;
+    uint64_t offset = 0;
+    char clean[ITR_LOCATION_MAX];
+    char name[ITR_LOCATION_MAX];
+
+    if (module == NULL) {
+        snprintf(out, room, exception->module_base == 0 ? "no-module" : "other-module");
+        return;
+    }
+    itr_escape_into(name, sizeof name, ITR_ESCAPE_TERMINAL, module->name, strlen(module->name));
+    if (module->image == NULL || !itr_image_symbol_at(module->image, rva, &symbol, &offset)) {
+        snprintf(out, room, with_offset ? "%s+0x%" PRIx64 : "%s", name, rva);
+    } else {
+        itr_escape_into(clean, sizeof clean, ITR_ESCAPE_TERMINAL, symbol, strlen(symbol));
+        snprintf(out, room, with_offset ? "%s!%s+0x%" PRIx64 : "%s!%s", name, clean, offset);
+    }
+    end_cleanly(out, room);
+}
+
+static const char *address_class(uint64_t address) {
+    return address < 0x10000 ? "null-page" : address >= UINT64_C(0xffff800000000000) ? "non-canonical-or-kernel"
+                                                                                     : "elsewhere";
+}
+
+/* ---- outcomes, gravest first ---- */
+
+static bool is_tool_error(struct facts *facts) {
+    if (facts->seen->tool.status != ITR_OK) {
+        sign(facts, "tool-error %s", itr_status_name(facts->seen->tool.status));
+        describe(facts, "%s", facts->seen->tool.text);
+        return true;
+    }
+    if (!facts->seen->ledger_sound) {
+        return false;
+    }
+    if (facts->ledger->host_failed != 0) {
+        char clean[ITR_DETAIL_MAX];
+        itr_escape_into(clean, sizeof clean, ITR_ESCAPE_TERMINAL, facts->ledger->host_error,
+                        strlen(facts->ledger->host_error));
+        sign(facts, "tool-error host-set-up");
+        describe(facts, "the host could not do what was asked: %s (error %" PRId64 ")", clean,
+                 facts->ledger->host_error_code);
+        return true;
+    }
+    if (facts->message.kind == ITR_MESSAGE_SETUP) {
+        sign(facts, "tool-error set-up \"%s\"", facts->message.text);
+        describe(facts, "the machine's set-up is at fault; initrace doctor helps");
+        return true;
+    }
+    if (!reached(facts, ITR_PHASE_HOST_STARTED)) {
+        sign(facts, "tool-error no-ledger");
+        describe(facts, "the program never opened the ledger: a host must be built with platform/host.h");
+        return true;
+    }
+    return false;
+}
+
+static bool is_ledger_damaged(struct facts *facts) {
+    if (facts->seen->ledger_sound) {
+        return false;
+    }
+    sign(facts, "ledger-damaged");
+    describe(facts, "%s", facts->seen->ledger_damage);
+    return true;
+}
+
+static bool is_garbage_stream(struct facts *facts, const struct itr_capture *capture, const char *stream) {
+    struct itr_shape shape = itr_capture_shape(capture);
+    char anchor[ITR_MESSAGE_TEXT_MAX];
+    if (!shape.garbage) {
+        return false;
+    }
+    itr_message_normalise(anchor, sizeof anchor, shape.anchor, strlen(shape.anchor));
+    sign(facts, "garbage %s %s%s%s%s%s", stream, itr_shape_kind_name(shape.kind),
+         shape.period_bytes != 0 ? " periodic" : "", shape.anchor[0] != '\0' ? " after \"" : "", anchor,
+         shape.anchor[0] != '\0' ? "\"" : "");
+    describe(facts, "%" PRIu64 " bytes on %s, garbage from byte %" PRIu64, capture->total_bytes, stream,
+             shape.garbage_offset);
+    if (shape.period_bytes != 0) {
+        describe(facts, "period %" PRIu64 " bytes, %" PRIu64 " times%s", shape.period_bytes, shape.repeats,
+                 shape.reasons & ITR_GARBAGE_MULTIPLE ? ", the size is a multiple of it" : "");
+    }
+    return true;
+}
+
+static bool is_garbage(struct facts *facts) {
+    return is_garbage_stream(facts, facts->seen->error_output, "stderr") ||
+           is_garbage_stream(facts, facts->seen->output, "stdout");
+}
+
+static bool heard_and_finished(const struct facts *facts) {
+    return reached(facts, ITR_PHASE_FINISHED) && facts->ledger->handled_count >= facts->sent;
+}
+
+static const char *quoted_message(const struct facts *facts) {
+    static _Thread_local char text[ITR_MESSAGE_TEXT_MAX + 4];
+    text[0] = '\0';
+    if (facts->message.kind != ITR_MESSAGE_NONE && facts->message.kind != ITR_MESSAGE_NOTICE) {
+        snprintf(text, sizeof text, " \"%s\"", facts->message.text);
+    }
+    return text;
+}
+
+static bool crash_by_exception(struct facts *facts) {
+    const struct itr_exception *first = facts->exception;
+    char shape[64];
+    char location[ITR_LOCATION_MAX];
+    bool quiet_end = facts->seen->end == ITR_END_EXIT && heard_and_finished(facts) && facts->seen->exit.code == 0;
+
+    if (first == NULL || quiet_end) {
+        return false;
+    }
+    itr_exception_shape(facts->ledger, shape, sizeof shape);
+    itr_locate_pc(facts->modules, facts->ledger, first, false, location, sizeof location);
+    sign(facts, "crash %s %s%s%s%s", shape, location, first->code == 0xC0000005 ? " " : "",
+         first->code == 0xC0000005 ? address_class(first->address) : "", quoted_message(facts));
+    itr_locate_pc(facts->modules, facts->ledger, first, true, location, sizeof location);
+    describe(facts, "%s at pc 0x%" PRIx64 " (%s)", shape, first->pc, location);
+    if (first->code == 0xC0000005) {
+        describe(facts, "%s address 0x%" PRIx64,
+                 first->access == 1 ? "writing" : first->access == 8 ? "executing" : "reading", first->address);
+    }
+    describe(facts, "thread %" PRIu32 "%s, %" PRIu32 " exceptions", first->thread,
+             facts->ledger->shots[0].event_thread == first->thread && first->thread != 0 ? " (event thread)" : "",
+             facts->ledger->exception_count);
+    return true;
+}
+
+static bool crash_by_signal(struct facts *facts) {
+    const struct itr_observation *seen = facts->seen;
+    if (seen->ended_by_runner || !seen->exit.signaled) {
+        return false;
+    }
+    sign(facts, "crash %s%s", itrp_signal_name(seen->exit.signal), quoted_message(facts));
+    describe(facts, "ended by %s after %s%s", itrp_signal_name(seen->exit.signal), last_phase(facts),
+             seen->exit.core_dumped ? ", core written" : "");
+    return true;
+}
+
+/* The runtime itself reports a signal or exception that killed the program, and exits. */
+static bool crash_by_report(struct facts *facts) {
+    bool reports = facts->message.kind == ITR_MESSAGE_SIGNAL || facts->message.kind == ITR_MESSAGE_EXCEPTION;
+    bool well = facts->seen->end == ITR_END_EXIT && heard_and_finished(facts) && facts->seen->exit.code == 0;
+    if (!reports || well) {
+        return false;
+    }
+    sign(facts, "crash%s", quoted_message(facts));
+    describe(facts, "exit code 0x%" PRIx32 " after %s", facts->seen->exit.code, last_phase(facts));
+    return true;
+}
+
+/* Windows: a fail-fast never reaches a vectored handler, so its status is all there is to see
+ * (RaiseFailFastException, __fastfail). Other error statuses count only where exceptions were not
+ * recorded: a program may return any number. */
+static bool crash_by_status(struct facts *facts) {
+    uint32_t code = facts->seen->exit.code;
+    bool fail_fast = code == 0xC0000602 || code == 0xC0000409;
+    bool recorded = (facts->plan->request.flags & ITR_HOST_RECORD_EXCEPTIONS) != 0;
+    char name[32];
+    if (facts->seen->ended_by_runner || facts->seen->exit.signaled || code >> 30 != 3 || (!fail_fast && recorded) ||
+        facts->message.kind == ITR_MESSAGE_FATAL || facts->message.kind == ITR_MESSAGE_PANIC) {
+        return false;
+    }
+    name_exception(code, name, sizeof name);
+    sign(facts, "crash %s%s", name, quoted_message(facts));
+    describe(facts, "exit status 0x%" PRIx32 " after %s, no exception was recorded", code, last_phase(facts));
+    return true;
+}
+
+static bool is_crash(struct facts *facts) {
+    return crash_by_exception(facts) || crash_by_signal(facts) || crash_by_report(facts) || crash_by_status(facts);
+}
+
+static bool is_fatal(struct facts *facts) {
+    bool gives_up = facts->message.kind == ITR_MESSAGE_FATAL || facts->message.kind == ITR_MESSAGE_PANIC;
+    bool well = facts->seen->end == ITR_END_EXIT && heard_and_finished(facts) && facts->seen->exit.code == 0;
+    if (!gives_up || well) {
+        return false;
+    }
+    sign(facts, "fatal%s", quoted_message(facts));
+    describe(facts, "exit code 0x%" PRIx32 " after %s", facts->seen->exit.code, last_phase(facts));
+    return true;
+}
+
+static bool is_hang(struct facts *facts) {
+    const struct itr_shot_reply *shot = &facts->ledger->shots[0];
+    if (facts->seen->end != ITR_END_STUCK && facts->seen->end != ITR_END_DEADLINE) {
+        return false;
+    }
+    sign(facts, "hang %s after %s%s", planned_event(facts), last_phase(facts),
+         shot->thread_started_ns != 0 && shot->thread_ended_ns == 0 ? ", event thread stuck" : "");
+    describe(facts, "%s after %.1f ms", facts->seen->end == ITR_END_DEADLINE ? "deadline" : "nothing moved",
+             (double)(facts->seen->end_ns - facts->seen->begin_ns) / 1e6);
+    if (facts->ledger->handled_count == 0) {
+        describe(facts, "the host's handler was never entered");
+    }
+    return true;
+}
+
+static bool is_wrong_exit(struct facts *facts) {
+    const struct itr_observation *seen = facts->seen;
+    bool finished = reached(facts, ITR_PHASE_FINISHED);
+    if (seen->end != ITR_END_EXIT || (finished && seen->exit.code == 0)) {
+        return false;
+    }
+    sign(facts, "wrong-exit 0x%" PRIx32 " after %s", seen->exit.code, last_phase(facts));
+    describe(facts, "the host ended by itself with code %" PRIu32 "%s", seen->exit.code,
+             finished ? "" : " before it had finished");
+    return true;
+}
+
+static bool is_not_fired(struct facts *facts) {
+    if (facts->sent == facts->plan->request.shot_count && facts->sent > 0) {
+        return false;
+    }
+    if (facts->plan->request.shot_count == 0) {
+        sign(facts, "not-fired");
+        return true;
+    }
+    const struct itr_shot_request *planned = &facts->plan->request.shots[0];
+    const struct itr_shot_reply *shot = &facts->ledger->shots[0];
+    if (shot->send_error != 0) {
+        sign(facts, "not-fired %s send-error", planned_event(facts));
+        describe(facts, "sending failed with error %" PRId32, shot->send_error);
+    } else if (planned->where == ITR_WHERE_CALL) {
+        sign(facts, "not-fired %s %s#%" PRIu32, planned_event(facts), itr_call_name(planned->call), planned->nth);
+        describe(facts, "the library made %" PRIu32 " calls of %s", facts->ledger->calls_counted,
+                 itr_call_name(planned->call));
+    } else {
+        sign(facts, "not-fired %s", planned_event(facts));
+        describe(facts, "the host ended after %s, before the shot was sent", last_phase(facts));
+    }
+    return true;
+}
+
+static bool is_lost(struct facts *facts) {
+    if (facts->ledger->handled_count >= facts->sent) {
+        return false;
+    }
+    sign(facts, "lost %s", planned_event(facts));
+    if (facts->seen->event_pending) {
+        describe(facts, "still pending when the host was ended");
+    }
+    if (facts->ledger->shots[0].thread_ended_ns != 0) {
+        describe(facts, "the event thread ended with code 0x%" PRIx32, facts->ledger->shots[0].event_thread_exit);
+    }
+    return true;
+}
+
+/* The first message of a stream that is more than a remark, of the head's when the first of all is one. */
+static bool find_message_in(const struct itr_capture *capture, struct itr_message *message) {
+    struct itr_message later;
+    size_t count = 0;
+    const uint8_t *head = itr_capture_head(capture, &count);
+    bool found = itr_capture_message(capture, message);
+    size_t at = 0;
+    while (found && message->kind == ITR_MESSAGE_NOTICE && at < count &&
+           itr_message_of(head + at, count - at, &later)) {
+        at += (size_t)later.offset + later.line_bytes + 1;
+        if (later.kind != ITR_MESSAGE_NOTICE) {
+            *message = later;
+        }
+    }
+    return found;
+}
+
+static struct itr_message find_message(const struct itr_observation *seen) {
+    struct itr_message message;
+    if (!find_message_in(seen->error_output, &message)) {
+        (void)find_message_in(seen->output, &message);
+    }
+    return message;
+}
+
+/* A host may hear the event and end before the sending thread has written that its call returned. */
+static bool was_sent(const struct itr_ledger_reply *ledger, uint32_t index) {
+    const struct itr_shot_reply *shot = &ledger->shots[index];
+    return shot->fired_ns != 0 && shot->send_error == 0 && (shot->sent_ns != 0 || ledger->handled_count > index);
+}
+
+void itr_classify(const struct itr_plan *plan, const struct itr_observation *seen,
+                  const struct itr_modules *modules, struct itr_classification *result) {
+    static const struct {
+        enum itr_outcome outcome;
+        bool (*holds)(struct facts *facts);
+    } rules[] = {
+        {ITR_OUTCOME_TOOL_ERROR, is_tool_error}, {ITR_OUTCOME_LEDGER_DAMAGED, is_ledger_damaged},
+        {ITR_OUTCOME_GARBAGE, is_garbage},       {ITR_OUTCOME_CRASH, is_crash},
+        {ITR_OUTCOME_FATAL, is_fatal},           {ITR_OUTCOME_HANG, is_hang},
+        {ITR_OUTCOME_WRONG_EXIT, is_wrong_exit}, {ITR_OUTCOME_NOT_FIRED, is_not_fired},
+        {ITR_OUTCOME_LOST, is_lost},
+    };
+    struct facts facts = {
+        .plan = plan, .seen = seen, .ledger = &seen->ledger, .modules = modules, .out = result};
+
+    *result = (struct itr_classification){.outcome = ITR_OUTCOME_DELIVERED};
+    facts.message = find_message(seen);
+    if (seen->ledger_sound) {
+        facts.exception = itr_first_exception(&seen->ledger);
+        for (uint32_t i = 0; i < plan->request.shot_count; i++) {
+            facts.sent += was_sent(&seen->ledger, i) ? 1u : 0u;
+        }
+    }
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
+        if (rules[i].holds(&facts)) {
+            result->outcome = rules[i].outcome;
+            return;
+        }
+    }
+}

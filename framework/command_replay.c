@@ -1,0 +1,205 @@
+/* initrace replay: the same shot again, from a campaign's folder and a trial's number. */
+#include "framework/commands.h"
+
+#include "framework/folder.h"
+#include "framework/record.h"
+#include "framework/work.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct replay {
+    struct itr_cell cell;
+    uint64_t trial;
+    uint64_t seed;
+    uint64_t planned_ns;
+    struct itr_row then; /* what the record says */
+    char then_signature[ITR_SIGNATURE_MAX];
+};
+
+static enum itr_status find_trial(const char *folder, uint64_t wanted, json_t **found, struct itr_error *err) {
+    struct itr_trials trials;
+    json_t *json = NULL;
+    enum itr_status status = itr_trials_open(&trials, folder, err);
+    *found = NULL;
+    while (status == ITR_OK && *found == NULL && (status = itr_trials_next(&trials, &json, err)) == ITR_OK &&
+           json != NULL) {
+        if ((uint64_t)json_integer_value(json_object_get(json, "trial")) == wanted) {
+            *found = json;
+        } else {
+            json_decref(json);
+        }
+    }
+    itr_trials_close(&trials);
+    if (status == ITR_OK && *found == NULL) {
+        status = itr_fail(err, ITR_E_NOT_FOUND, 0, "%s has no trial %" PRIu64, folder, wanted);
+    }
+    return status;
+}
+
+static enum itr_status read_replay(const struct itr_options *options, struct replay *replay, struct itr_error *err) {
+    json_t *campaign = NULL;
+    json_t *trial = NULL;
+    uint64_t cell = 0;
+    char *end = NULL;
+    if (options->words.count != 2) {
+        return itr_fail(err, ITR_E_USAGE, 0, "initrace replay DIR TRIAL: expected a campaign's folder and a trial's number");
+    }
+    const char *folder = options->words.items[0];
+    const char *number = options->words.items[1];
+    replay->trial = strtoull(number, &end, 10);
+    if (*number < '0' || *number > '9' || *end != '\0') {
+        return itr_fail(err, ITR_E_USAGE, 0, "\"%s\": expected a trial's number", number);
+    }
+    enum itr_status status = itr_folder_read_campaign(folder, &campaign, err);
+    if (status == ITR_OK) {
+        status = find_trial(folder, replay->trial, &trial, err);
+    }
+    if (status == ITR_OK) {
+        status = itr_record_read(trial, &cell, &replay->then, err);
+    }
+    if (status == ITR_OK) {
+        status = itr_record_read_plan(trial, &replay->planned_ns, &replay->seed, err);
+    }
+    if (status == ITR_OK) {
+        snprintf(replay->then_signature, sizeof replay->then_signature, "%s", replay->then.signature);
+        replay->then.signature = replay->then_signature;
+        status = itr_cell_from_json(json_array_get(json_object_get(campaign, "cells"), cell), &replay->cell, err);
+    }
+    json_decref(trial);
+    json_decref(campaign);
+    return status;
+}
+
+static enum itr_status check_library(const struct replay *replay, const struct itr_work *work, struct itr_error *err) {
+    char hash[20] = "";
+    if (work->library[0] != '\0') {
+        itr_hash_file(work->library, hash, sizeof hash);
+    }
+    if (strcmp(hash, replay->cell.library_hash) != 0) {
+        return itr_fail(err, ITR_E_NOT_FOUND, 0, "%s is not the library of that trial (hash %s, recorded %s)",
+                        work->library, hash, replay->cell.library_hash);
+    }
+    if (strcmp(replay->cell.system, itrp_system_name()) != 0) {
+        return itr_fail(err, ITR_E_UNSUPPORTED, 0, "the trial was run on %s, this is %s", replay->cell.system,
+                        itrp_system_name());
+    }
+    return ITR_OK;
+}
+
+struct counts {
+    uint64_t same;
+    uint64_t failed;
+    uint64_t trials;
+};
+
+static json_t *run_again(const struct replay *replay, struct itr_work *work, struct itr_slot *slot, uint64_t count,
+                         bool print, struct counts *counts) {
+    json_t *list = json_array();
+    for (uint64_t i = 0; i < count; i++) {
+        struct itr_plan plan;
+        struct itr_observation seen;
+        struct itr_classification result;
+        struct itr_record record = {.trial = replay->trial,
+                                    .seed = replay->seed,
+                                    .case_name = replay->cell.case_name,
+                                    .at = replay->cell.at,
+                                    .plan = &plan,
+                                    .seen = &seen,
+                                    .modules = &work->modules,
+                                    .classification = &result};
+        itr_plan_make(&plan, &work->request, &replay->cell.aim, replay->cell.case_name, replay->seed, replay->trial);
+        if (plan.request.shot_count > 0) {
+            plan.request.shots[0].offset_ns = replay->planned_ns;
+        }
+        itr_slot_run(slot, &work->setup, &plan, uv_hrtime(), &seen);
+        itr_classify(&plan, &seen, &work->modules, &result);
+        counts->trials++;
+        counts->same += result.outcome == replay->then.outcome &&
+                                strcmp(result.signature, replay->then.signature) == 0
+                            ? 1
+                            : 0;
+        counts->failed += result.outcome != replay->cell.expect ? 1 : 0;
+        if (print) {
+            printf("%s%s%s%s%s\n", itr_outcome_name((uint32_t)result.outcome), result.signature[0] ? ": " : "",
+                   result.signature, result.detail[0] ? ": " : "", result.detail);
+        }
+        if (json_array_size(list) < 1000) {
+            json_array_append_new(list, itr_record_to_json(&record));
+        }
+    }
+    return list;
+}
+
+static enum itr_status work_folder(char *path, size_t room, struct itr_error *err) {
+    char temporary[900];
+    size_t length = sizeof temporary;
+    uv_fs_t request;
+    if (uv_os_tmpdir(temporary, &length) != 0) {
+        return itr_fail(err, ITR_E_SYSTEM, 0, "this system names no folder for temporary files");
+    }
+    snprintf(path, room, "%s/initrace-XXXXXX", temporary);
+    int result = uv_fs_mkdtemp(NULL, &request, path, NULL);
+    if (result == 0) {
+        snprintf(path, room, "%s", request.path);
+    }
+    uv_fs_req_cleanup(&request);
+    return result == 0 ? ITR_OK : itr_fail(err, ITR_E_SYSTEM, result, "cannot make a folder in %s: %s", temporary,
+                                           uv_strerror(result));
+}
+
+static int show(const struct itr_options *options, const struct replay *replay, json_t *trials,
+                const struct counts *counts) {
+    int code = counts->failed > 0 ? ITR_EXIT_FINDING : ITR_EXIT_EXPECTED;
+    if (options->json) {
+        return itr_print_json(json_pack("{s:i, s:I, s:s, s:s, s:I, s:I, s:I, s:o}", "format", 1, "trial",
+                                        (json_int_t)replay->trial, "recorded_outcome",
+                                        itr_outcome_name((uint32_t)replay->then.outcome), "recorded_signature",
+                                        replay->then.signature, "trials", (json_int_t)counts->trials, "same",
+                                        (json_int_t)counts->same, "not_as_expected", (json_int_t)counts->failed,
+                                        "replayed", trials),
+                              code);
+    }
+    json_decref(trials);
+    printf("recorded: %s%s%s; the same again in %" PRIu64 " of %" PRIu64 "\n",
+           itr_outcome_name((uint32_t)replay->then.outcome), replay->then.signature[0] ? ": " : "",
+           replay->then.signature, counts->same, counts->trials);
+    return code;
+}
+
+int itr_command_replay(const struct itr_options *options, const struct itr_layout *layout) {
+    struct replay replay = {0};
+    struct itr_work work = {0};
+    struct itr_slot *slot = NULL;
+    struct itr_error error = {0};
+    struct counts counts = {0};
+    char folder[1024] = "";
+    enum itr_status status = read_replay(options, &replay, &error);
+    if (status == ITR_OK) {
+        status = itr_work_open(&work, &replay.cell, layout, &error);
+    }
+    if (status == ITR_OK) {
+        status = check_library(&replay, &work, &error);
+    }
+    if (status == ITR_OK) {
+        status = work_folder(folder, sizeof folder, &error);
+    }
+    if (status == ITR_OK) {
+        status = itr_slot_open(&slot, folder, &error);
+    }
+    int code = ITR_EXIT_EXPECTED;
+    if (status == ITR_OK) {
+        json_t *trials = run_again(&replay, &work, slot, options->has_count ? options->count : 1, !options->json, &counts);
+        code = show(options, &replay, trials, &counts);
+    } else {
+        code = itr_complain(&error);
+    }
+    itr_slot_close(slot);
+    itr_work_close(&work);
+    if (folder[0] != '\0') {
+        itr_folder_remove(folder);
+    }
+    return code;
+}

@@ -1,0 +1,14 @@
+/* The folder of a failing trial: FOLDER/failures/TRIAL with output, exceptions and the line that replays
+ * it. It chooses no trials. */
+#ifndef INITRACE_FRAMEWORK_EVIDENCE_H
+#define INITRACE_FRAMEWORK_EVIDENCE_H
+
+#include "framework/error.h"
+#include "framework/record.h"
+
+/* Writes stdout, stderr (head and tail, with a line between where bytes were cut), trial.json and
+ * replay.txt, and moves a core file from `work_folder`. */
+enum itr_status itr_evidence_write(const char *folder, const char *work_folder, const struct itr_record *record,
+                                   const json_t *trial, struct itr_error *err) ITR_MUST_USE;
+
+#endif

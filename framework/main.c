@@ -1,0 +1,58 @@
+/* The program: reads the command line, calls the command, and nothing else. */
+#include "framework/commands.h"
+
+#include "framework/campaign.h"
+#include "platform/platform.h"
+
+#include <stdio.h>
+
+static int run_command(const struct itr_options *options, int argc, char **argv) {
+    struct itr_layout layout;
+    struct itr_error error = {0};
+    bool starts_hosts = options->command == ITR_COMMAND_RUN || options->command == ITR_COMMAND_REPLAY ||
+                        options->command == ITR_COMMAND_DOCTOR;
+    if (itr_layout_find(&layout, &error) != ITR_OK || (starts_hosts && itrp_guard_enter(&error) != ITR_OK)) {
+        return itr_complain(&error);
+    }
+    switch (options->command) {
+    case ITR_COMMAND_LIST:
+        return itr_command_list(options, &layout);
+    case ITR_COMMAND_RUN:
+        return itr_command_run(options, &layout, argc, argv);
+    case ITR_COMMAND_REPLAY:
+        return itr_command_replay(options, &layout);
+    case ITR_COMMAND_REPORT:
+        return itr_command_report(options);
+    case ITR_COMMAND_DOCTOR:
+        return itr_command_doctor(options, &layout);
+    case ITR_COMMAND_NONE:
+        break;
+    }
+    itr_fail(&error, ITR_E_USAGE, 0, "a command is missing; initrace --help lists them");
+    return itr_complain(&error);
+}
+
+int main(int argc, char **argv) {
+    struct itr_options options;
+    struct itr_error error = {0};
+    int code = ITR_EXIT_EXPECTED;
+
+    if (itr_options_read(&options, argc, argv, &error) != ITR_OK) {
+        return itr_complain(&error);
+    }
+    if (options.help) {
+        struct itr_text text = {0};
+        itr_options_help(&text, options.command);
+        fputs(itr_text_string(&text), stdout);
+        itr_text_release(&text);
+    } else if (options.version) {
+        puts("initrace " ITR_VERSION);
+    } else {
+        code = run_command(&options, argc, argv);
+    }
+    itr_options_release(&options);
+    if (fflush(stdout) != 0 && code == ITR_EXIT_EXPECTED) {
+        code = ITR_EXIT_TOOL;
+    }
+    return code;
+}

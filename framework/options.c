@@ -1,0 +1,327 @@
+/* Reads the command line and the environment by one table. It checks words one by one; what fits together
+ * is for the command to say. */
+#include "framework/options.h"
+
+#include "framework/layout.h"
+#include "framework/point.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum kind { FLAG, WORD, LIST, NUMBER, TIME, SPAN, FORMAT };
+
+#define RUN (1u << ITR_COMMAND_RUN)
+#define LISTING (1u << ITR_COMMAND_LIST)
+#define REPLAY (1u << ITR_COMMAND_REPLAY)
+#define REPORT (1u << ITR_COMMAND_REPORT)
+#define DOCTOR (1u << ITR_COMMAND_DOCTOR)
+#define NOWHERE ((size_t)-1)
+
+struct option {
+    const char *name;
+    const char *argument; /* NULL: a flag */
+    unsigned commands;
+    enum kind kind;
+    size_t value; /* offset of the value in struct itr_options */
+    size_t given; /* offset of the flag that says it was given */
+    const char *help;
+};
+
+#define AT(field) offsetof(struct itr_options, field)
+
+static const struct option table[] = {
+    {"at", "POINT", RUN, LIST, AT(at), NOWHERE,
+     "where to fire: time, PHASE[+TIME], CALL#N, or a name of the case's own; may be repeated"},
+    {"count", "N", RUN | REPLAY, NUMBER, AT(count), AT(has_count), "trials of each cell (1000; replay: 1)"},
+    {"duration", "TIME", RUN, TIME, AT(duration_ns), NOWHERE, "instead of --count: so long for each cell"},
+    {"until-fail", NULL, RUN, FLAG, AT(until_fail), NOWHERE, "end a cell with its first trial that is not as expected"},
+    {"jobs", "J", RUN | REPLAY, NUMBER, AT(jobs), NOWHERE, "trials at a time (the number of processors)"},
+    {"seed", "S", RUN, NUMBER, AT(seed), AT(has_seed), "seed of all random choices (random; it is printed)"},
+    {"go", "VERSION|ROOT", RUN, LIST, AT(go), NOWHERE,
+     "only these Go versions (1.26, go1.26.10, or a GOROOT); may be repeated (all that were built)"},
+    {"controls", NULL, RUN, FLAG, AT(all_controls), NOWHERE, "run the case's controls too"},
+    {"control", "NAME", RUN, LIST, AT(controls), NOWHERE, "run this control too; may be repeated"},
+    {"only-controls", NULL, RUN, FLAG, AT(only_controls), NOWHERE, "run the chosen controls, not the case itself"},
+    {"control-count", "N", RUN, NUMBER, AT(control_count), NOWHERE, "trials of each control (as --count)"},
+    {"event", "EVENT", RUN, WORD, AT(event), NOWHERE, "fire this event instead of the case's: SIGUSR1, CTRL_BREAK, …"},
+    {"delivery", "HOW", RUN, WORD, AT(delivery), NOWHERE,
+     "kill, tgkill, sigqueue, timer (Linux), console, ctrl-routine (Windows)"},
+    {"target", "THREAD", RUN, WORD, AT(target), NOWHERE, "process, main, caller or init"},
+    {"env", "K=V", RUN, LIST, AT(environment), NOWHERE, "set a variable for the hosts; may be repeated"},
+    {"window", "FROM..TO", RUN, SPAN, AT(window_from_ns), AT(has_window),
+     "fire within this span after load-begin (0us..3ms) instead of the calibrated one"},
+    {"hold", "TIME", RUN, TIME, AT(hold_ns), AT(has_hold), "longest time a thread is held at a call for the event's effect"},
+    {"deadline", "TIME", RUN, TIME, AT(deadline_ns), NOWHERE, "longest life of a host"},
+    {"no-exception-record", NULL, RUN, FLAG, AT(no_exception_record), NOWHERE,
+     "install no vectored exception handler in the host (Windows)"},
+    {"host", "PROGRAM", RUN, WORD, AT(host), NOWHERE, "without a case: this host program (library_host)"},
+    {"library", "FILE", RUN, WORD, AT(library), NOWHERE, "without a case: the library to load"},
+    {"function", "NAME", RUN, WORD, AT(function), NOWHERE, "without a case: int NAME(void), called after the load"},
+    {"output", "DIR", RUN, WORD, AT(output), NOWHERE, "the campaign's folder (initrace-CASE-SEED)"},
+    {"resume", NULL, RUN, FLAG, AT(resume), NOWHERE, "go on with the campaign in --output DIR"},
+    {"keep", "N", RUN, NUMBER, AT(keep), NOWHERE, "failure folders kept for each signature of a cell (3)"},
+    {"cores", "MIB", RUN, NUMBER, AT(core_mib), NOWHERE, "keep core files up to this size in failure folders (0: none)"},
+    {"cases", "DIR", RUN | LISTING | DOCTOR, WORD, AT(cases), NOWHERE, "folder of cases instead of the built-in ones"},
+    {"format", "text|json", RUN | REPLAY | LISTING | REPORT | DOCTOR, FORMAT, AT(json), NOWHERE, "form of the result on stdout (text)"},
+    {"quiet", NULL, RUN | REPLAY, FLAG, AT(quiet), NOWHERE, "no progress on stderr"},
+    {"help", NULL, ~0u, FLAG, AT(help), NOWHERE, "this help"},
+    {"version", NULL, ~0u, FLAG, AT(version), NOWHERE, "the version"},
+};
+
+static const struct {
+    const char *name;
+    enum itr_command command;
+    const char *words;
+    const char *help;
+} commands[] = {
+    {"list", ITR_COMMAND_LIST, "[CASE]", "show the cases, or all about one"},
+    {"run", ITR_COMMAND_RUN, "CASE… | --library FILE | --resume --output DIR", "run a campaign"},
+    {"replay", ITR_COMMAND_REPLAY, "DIR TRIAL", "fire the shot of a recorded trial again"},
+    {"report", ITR_COMMAND_REPORT, "DIR…", "report campaigns from their folders, also unfinished ones"},
+    {"doctor", ITR_COMMAND_DOCTOR, "", "what this machine can do, and how to mend what it cannot"},
+};
+
+static const struct option *find_option(const char *name, size_t length) {
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        if (strlen(table[i].name) == length && strncmp(table[i].name, name, length) == 0) {
+            return &table[i];
+        }
+    }
+    return NULL;
+}
+
+static bool add_word(struct itr_strings *strings, const char *text, size_t length) {
+    char **grown = realloc(strings->items, (strings->count + 1) * sizeof *grown);
+    char *copy = malloc(length + 1);
+    if (grown != NULL) {
+        strings->items = grown;
+    }
+    if (grown == NULL || copy == NULL) {
+        free(copy);
+        return false;
+    }
+    memcpy(copy, text, length);
+    copy[length] = '\0';
+    strings->items[strings->count++] = copy;
+    return true;
+}
+
+/* Lists may be written in one, with commas; a variable's value may have commas of its own. */
+static bool add_list(struct itr_strings *strings, const char *name, const char *text) {
+    bool any = false;
+    if (strcmp(name, "env") == 0) {
+        return text[0] != '\0' && add_word(strings, text, strlen(text));
+    }
+    while (*text != '\0') {
+        size_t length = strcspn(text, ",");
+        if (length > 0 && !add_word(strings, text, length)) {
+            return false;
+        }
+        any = any || length > 0;
+        text += length + (text[length] == ',' ? 1 : 0);
+    }
+    return any; /* an empty list would mean "all", which nobody who wrote it meant */
+}
+
+static bool read_number(const char *text, uint64_t *out) {
+    char *end = NULL;
+    if (*text < '0' || *text > '9') {
+        return false;
+    }
+    errno = 0;
+    *out = strtoull(text, &end, strncmp(text, "0x", 2) == 0 ? 16 : 10);
+    return *end == '\0' && errno == 0;
+}
+
+static bool read_span(const char *text, uint64_t *from_to) {
+    char from[64];
+    const char *dots = strstr(text, "..");
+    if (dots == NULL || (size_t)(dots - text) >= sizeof from) {
+        return false;
+    }
+    memcpy(from, text, (size_t)(dots - text));
+    from[dots - text] = '\0';
+    return itr_duration_parse(from, &from_to[0]) && itr_duration_parse(dots + 2, &from_to[1]) &&
+           from_to[0] < from_to[1];
+}
+
+_Static_assert(AT(window_to_ns) == AT(window_from_ns) + sizeof(uint64_t), "a span is two neighbours");
+
+static bool set_value(struct itr_options *options, const struct option *option, const char *text) {
+    void *value = (char *)options + option->value;
+    switch (option->kind) {
+    case FLAG:
+        *(bool *)value = true;
+        return true;
+    case WORD:
+        *(const char **)value = text;
+        return text[0] != '\0';
+    case LIST:
+        return add_list(value, option->name, text);
+    case NUMBER:
+        return read_number(text, value);
+    case TIME:
+        return itr_duration_parse(text, value);
+    case SPAN:
+        return read_span(text, value);
+    case FORMAT:
+        *(bool *)value = strcmp(text, "json") == 0;
+        return strcmp(text, "json") == 0 || strcmp(text, "text") == 0;
+    }
+    return false;
+}
+
+static enum itr_status set_option(struct itr_options *options, const struct option *option, const char *from,
+                                  const char *text, struct itr_error *err) {
+    static const char *const expected[] = {"",  "a word", "a word", "a whole number", "a length of time such as 60ms or 10s",
+                                           "two lengths of time such as 0us..3ms", "text or json"};
+    if (!set_value(options, option, text)) {
+        return itr_fail(err, ITR_E_USAGE, 0, "%s%s \"%s\": expected %s", from, option->name, text,
+                        expected[option->kind]);
+    }
+    if (option->given != NOWHERE) {
+        *(bool *)((char *)options + option->given) = true;
+    }
+    return ITR_OK;
+}
+
+/* INITRACE_CONTROL_COUNT for --control-count; flags are on with 1. */
+static enum itr_status read_twin(struct itr_options *options, const struct option *option, struct itr_error *err) {
+    char name[64] = "INITRACE_";
+    size_t used = strlen(name);
+    for (const char *at = option->name; *at != '\0' && used + 1 < sizeof name; at++) {
+        name[used++] = *at == '-' ? '_' : (char)(*at >= 'a' && *at <= 'z' ? *at - 'a' + 'A' : *at);
+    }
+    name[used] = '\0';
+    const char *text = getenv(name);
+    if (text == NULL || text[0] == '\0' || (option->kind == FLAG && strcmp(text, "0") == 0)) {
+        return ITR_OK;
+    }
+    if (option->kind == FLAG && strcmp(text, "1") != 0) {
+        return itr_fail(err, ITR_E_USAGE, 0, "%s=%s: expected 0 or 1", name, text);
+    }
+    snprintf(name + strlen(name), sizeof name - strlen(name), " for --");
+    return set_option(options, option, name, text, err);
+}
+
+static enum itr_status read_command(struct itr_options *options, const char *word, struct itr_error *err) {
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        if (strcmp(commands[i].name, word) == 0) {
+            options->command = commands[i].command;
+            return ITR_OK;
+        }
+    }
+    if (strcmp(word, "help") == 0) {
+        options->help = true;
+        return ITR_OK;
+    }
+    return itr_fail(err, ITR_E_USAGE, 0, "%s: no such command; initrace --help lists them", word);
+}
+
+struct reading {
+    struct itr_options *options;
+    bool given[sizeof table / sizeof table[0]];
+    struct itr_error *err;
+};
+
+static enum itr_status read_option(struct reading *reading, int argc, char **argv, int *at) {
+    const char *name = argv[*at] + 2;
+    size_t length = strcspn(name, "=");
+    const struct option *option = find_option(name, length);
+    const char *text = "";
+    if (option == NULL) {
+        return itr_fail(reading->err, ITR_E_USAGE, 0, "--%.*s: no such option; initrace --help lists them", (int)length,
+                        name);
+    }
+    if (reading->options->command != ITR_COMMAND_NONE &&
+        (option->commands & (1u << reading->options->command)) == 0) {
+        return itr_fail(reading->err, ITR_E_USAGE, 0, "--%s does not go with this command", option->name);
+    }
+    if (option->argument == NULL && name[length] == '=') {
+        return itr_fail(reading->err, ITR_E_USAGE, 0, "--%s takes no value", option->name);
+    }
+    if (option->argument != NULL && name[length] == '=') {
+        text = name + length + 1;
+    } else if (option->argument != NULL) {
+        if (*at + 1 >= argc) {
+            return itr_fail(reading->err, ITR_E_USAGE, 0, "--%s: expected %s after it", option->name, option->argument);
+        }
+        text = argv[++*at];
+    }
+    reading->given[option - table] = true;
+    return set_option(reading->options, option, "--", text, reading->err);
+}
+
+enum itr_status itr_options_read(struct itr_options *options, int argc, char **argv, struct itr_error *err) {
+    struct reading reading = {.options = options, .err = err};
+    enum itr_status status = ITR_OK;
+    bool only_words = false;
+    *options = (struct itr_options){.keep = 3};
+    for (int i = 1; i < argc && status == ITR_OK; i++) {
+        if (!only_words && strcmp(argv[i], "--") == 0) {
+            only_words = true;
+        } else if (!only_words && strcmp(argv[i], "-h") == 0) {
+            options->help = true;
+        } else if (!only_words && argv[i][0] == '-' && argv[i][1] == '-') {
+            status = read_option(&reading, argc, argv, &i);
+        } else if (!only_words && argv[i][0] == '-' && argv[i][1] != '\0') {
+            status = itr_fail(err, ITR_E_USAGE, 0, "%s: no such option; initrace --help lists them", argv[i]);
+        } else if (options->command == ITR_COMMAND_NONE && !options->help) {
+            status = read_command(options, argv[i], err);
+        } else if (!add_word(&options->words, argv[i], strlen(argv[i]))) {
+            status = itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory");
+        }
+    }
+    for (size_t i = 0; i < sizeof table / sizeof table[0] && status == ITR_OK; i++) {
+        bool goes = options->command == ITR_COMMAND_NONE || (table[i].commands & (1u << options->command)) != 0;
+        if (reading.given[i] && !goes) { /* it stood before the command */
+            status = itr_fail(err, ITR_E_USAGE, 0, "--%s does not go with this command", table[i].name);
+        } else if (!reading.given[i] && (table[i].commands & (1u << options->command)) != 0 && table[i].commands != ~0u) {
+            status = read_twin(options, &table[i], err);
+        }
+    }
+    if (status != ITR_OK) {
+        itr_options_release(options);
+    }
+    return status;
+}
+
+void itr_options_release(struct itr_options *options) {
+    itr_layout_release(&options->words);
+    itr_layout_release(&options->at);
+    itr_layout_release(&options->go);
+    itr_layout_release(&options->controls);
+    itr_layout_release(&options->environment);
+}
+
+void itr_options_help(struct itr_text *out, enum itr_command command) {
+    if (command == ITR_COMMAND_NONE) {
+        itr_text_add(out, "initrace reproduces races in the initialisation of a language runtime in a shared library.\n\n");
+    }
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        if (command == ITR_COMMAND_NONE || commands[i].command == command) {
+            itr_text_printf(out, "%sinitrace %s %s\n    %s\n", command == ITR_COMMAND_NONE ? "  " : "Usage: ",
+                            commands[i].name, commands[i].words, commands[i].help);
+        }
+    }
+    if (command == ITR_COMMAND_NONE) {
+        itr_text_add(out, "\ninitrace COMMAND --help shows a command's options. Each option has an environment twin: "
+                          "INITRACE_COUNT for --count.\n"
+                          "Exit codes: 0 as the cases expect, 1 a finding, 2 usage, 3 inconclusive, 4 the tool failed, "
+                          "77 this machine cannot run it.\n");
+        return;
+    }
+    itr_text_add(out, "\n");
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        char left[48];
+        if ((table[i].commands & (1u << command)) == 0) {
+            continue;
+        }
+        snprintf(left, sizeof left, "--%s%s%s", table[i].name, table[i].argument ? " " : "",
+                 table[i].argument ? table[i].argument : "");
+        itr_text_printf(out, "  %-22s %s\n", left, table[i].help);
+    }
+}

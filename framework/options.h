@@ -1,0 +1,72 @@
+/* The command line: one table says every option's name, argument, help text and which commands take it.
+ * It does nothing but read words. */
+#ifndef INITRACE_FRAMEWORK_OPTIONS_H
+#define INITRACE_FRAMEWORK_OPTIONS_H
+
+#include "framework/casefile.h"
+#include "framework/error.h"
+#include "framework/text.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum itr_command {
+    ITR_COMMAND_NONE,
+    ITR_COMMAND_LIST,
+    ITR_COMMAND_RUN,
+    ITR_COMMAND_REPLAY,
+    ITR_COMMAND_REPORT,
+    ITR_COMMAND_DOCTOR,
+};
+
+struct itr_options {
+    enum itr_command command;
+    bool help;
+    bool version;
+    struct itr_strings words; /* what is no option: cases, folders, trials */
+
+    struct itr_strings at;
+    struct itr_strings go;
+    struct itr_strings controls;
+    struct itr_strings environment;
+    bool all_controls;
+    bool only_controls;
+    uint64_t count;
+    bool has_count;
+    uint64_t control_count;
+    uint64_t duration_ns;
+    bool until_fail;
+    uint64_t jobs;
+    uint64_t seed;
+    bool has_seed;
+    const char *event;
+    const char *delivery;
+    const char *target;
+    bool has_window;
+    uint64_t window_from_ns;
+    uint64_t window_to_ns;
+    bool has_hold;
+    uint64_t hold_ns;
+    uint64_t deadline_ns;
+    const char *output;
+    bool json;
+    bool quiet;
+    bool resume;
+    uint64_t keep;
+    uint64_t core_mib;
+    bool no_exception_record;
+    const char *host;
+    const char *library;
+    const char *function;
+    const char *cases;
+};
+
+/* Reads argv and, for options not given there, their environment twins (INITRACE_COUNT for --count).
+ * Strings are borrowed from both. On success give it to itr_options_release(). */
+enum itr_status itr_options_read(struct itr_options *options, int argc, char **argv, struct itr_error *err) ITR_MUST_USE;
+void itr_options_release(struct itr_options *options);
+
+/* Help for a command, or for the program. */
+void itr_options_help(struct itr_text *out, enum itr_command command);
+
+#endif

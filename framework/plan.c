@@ -1,0 +1,43 @@
+/* Turns (case, seed, trial) into shots. The only place where a trial's random choices are made. */
+#include "framework/plan.h"
+
+#include "framework/random.h"
+
+#include <string.h>
+
+static uint64_t offset_in_window(const struct itr_aim *aim, double unit) {
+    uint64_t width_ns = aim->window_to_ns > aim->window_from_ns ? aim->window_to_ns - aim->window_from_ns : 0;
+    return aim->window_from_ns + (uint64_t)(unit * (double)width_ns);
+}
+
+void itr_plan_make(struct itr_plan *plan, const struct itr_ledger_request *request, const struct itr_aim *aim,
+                   const char *case_name, uint64_t seed, uint64_t trial) {
+    struct itr_random random = itr_random_of(case_name, seed, trial);
+    struct itr_shot_request *shot = &plan->request.shots[0];
+
+    plan->request = *request;
+    plan->unit = -1;
+    memset(plan->request.shots, 0, sizeof plan->request.shots);
+    plan->request.shot_count = 0;
+    if (aim->event == ITR_EVENT_NONE) {
+        return;
+    }
+    plan->request.shot_count = 1;
+    shot->event = (uint32_t)aim->event;
+    shot->delivery = (uint32_t)aim->delivery;
+    shot->target = (uint32_t)aim->target;
+    if (aim->point.kind == ITR_POINT_CALL) {
+        shot->where = ITR_WHERE_CALL;
+        shot->call = (uint32_t)aim->point.call;
+        shot->nth = aim->point.nth;
+        shot->hold_ns = aim->hold_ns;
+        return;
+    }
+    shot->where = ITR_WHERE_PHASE;
+    shot->phase = (uint32_t)aim->point.phase;
+    shot->offset_ns = aim->point.offset_ns;
+    if (aim->point.kind == ITR_POINT_TIME) {
+        plan->unit = itr_random_unit(&random);
+        shot->offset_ns = offset_in_window(aim, plan->unit);
+    }
+}

@@ -1,0 +1,248 @@
+/* Writes a trial as JSON, with every 64-bit address and hash as a hex string, and reads lines back. It
+ * opens no file. */
+#include "framework/record.h"
+
+#include "framework/cell.h"
+#include "framework/text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* A string value from bytes a host may have chosen. */
+static json_t *safe_string(const char *text, size_t bytes) {
+    struct itr_text clean = {.ceiling = 64 * 1024};
+    itr_text_escape(&clean, ITR_ESCAPE_UTF8, text, bytes);
+    json_t *value = json_stringn_nocheck(itr_text_string(&clean), clean.length);
+    itr_text_release(&clean);
+    return value;
+}
+
+/* Nanoseconds after `origin_ns`; null for "never". */
+static json_t *relative(uint64_t at_ns, uint64_t origin_ns) {
+    return at_ns == 0 ? json_null() : json_integer((json_int_t)(at_ns - origin_ns));
+}
+
+static uint64_t origin_of(const struct itr_observation *seen) {
+    uint64_t load_ns = seen->ledger_sound ? seen->ledger.phase_ns[ITR_PHASE_LOAD_BEGIN] : 0;
+    return load_ns != 0 ? load_ns : seen->begin_ns;
+}
+
+int64_t itr_record_fired_after_load(const struct itr_observation *seen) {
+    uint64_t load_ns = seen->ledger.phase_ns[ITR_PHASE_LOAD_BEGIN];
+    uint64_t fired_ns = seen->ledger.shots[0].fired_ns;
+    return seen->ledger_sound && load_ns != 0 && fired_ns != 0 ? (int64_t)(fired_ns - load_ns) : INT64_MIN;
+}
+
+/* The handler's entry that belongs to shot `index`: the index-th one of that event. */
+static const struct itr_handled *handled_of(const struct itr_record *record, uint32_t index) {
+    uint32_t wanted = index;
+    for (uint32_t i = 0; i < ITR_HANDLED_MAX; i++) {
+        const struct itr_handled *entry = &record->seen->ledger.handled[i];
+        if (entry->entered_ns != 0 && entry->event == record->plan->request.shots[index].event && wanted-- == 0) {
+            return entry;
+        }
+    }
+    return NULL;
+}
+
+static json_t *shot_to_json(const struct itr_record *record, uint32_t index) {
+    const struct itr_shot_request *planned = &record->plan->request.shots[index];
+    const struct itr_shot_reply *shot = &record->seen->ledger.shots[index];
+    const struct itr_handled *handled = handled_of(record, index);
+    uint64_t origin_ns = origin_of(record->seen);
+    json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:I, s:o, s:o, s:o}", "event", itr_event_name(planned->event), "at",
+                             record->at, "delivery", itr_delivery_name(planned->delivery), "target",
+                             itr_target_name(planned->target), "planned_ns", (json_int_t)planned->offset_ns,
+                             "fired_ns", relative(shot->fired_ns, origin_ns), "sent_ns",
+                             relative(shot->sent_ns, origin_ns), "handled_ns",
+                             relative(handled != NULL ? handled->entered_ns : 0, origin_ns));
+    json_object_set_new(json, "si_code",
+                        handled != NULL && itrp_capabilities()->signals ? json_integer(handled->si_code) : json_null());
+    json_object_set_new(json, "sender_thread", json_integer(shot->sender_thread));
+    if (shot->target_thread != 0) {
+        json_object_set_new(json, "target_thread", json_integer(shot->target_thread));
+    }
+    if (handled != NULL) {
+        json_object_set_new(json, "handler_thread", json_integer(handled->thread));
+    }
+    if (shot->send_error != 0) {
+        json_object_set_new(json, "send_error", json_integer(shot->send_error));
+    }
+    if (shot->event_thread != 0) {
+        json_object_set_new(json, "event_thread", json_integer(shot->event_thread));
+        json_object_set_new(json, "thread_started_ns", relative(shot->thread_started_ns, origin_ns));
+        json_object_set_new(json, "thread_ended_ns", relative(shot->thread_ended_ns, origin_ns));
+        json_object_set_new(json, "thread_exit",
+                            shot->thread_ended_ns != 0 ? itr_json_hex(shot->event_thread_exit) : json_null());
+    }
+    if (shot->released_ns != 0) {
+        json_object_set_new(json, "released_ns", relative(shot->released_ns, origin_ns));
+    }
+    if (record->plan->unit >= 0) {
+        json_object_set_new(json, "unit", json_real(record->plan->unit));
+    }
+    return json;
+}
+
+static json_t *exit_to_json(const struct itr_observation *seen) {
+    if (seen->end == ITR_END_NOT_STARTED) {
+        return json_null();
+    }
+    json_t *json = json_pack("{s:b}", "by_runner", (int)seen->ended_by_runner);
+    if (seen->exit.signaled) {
+        json_object_set_new(json, "signal", json_string(itrp_signal_name(seen->exit.signal)));
+        json_object_set_new(json, "core", json_boolean(seen->exit.core_dumped));
+    } else {
+        json_object_set_new(json, "code", itr_json_hex(seen->exit.code));
+    }
+    return json;
+}
+
+static json_t *phases_to_json(const struct itr_observation *seen) {
+    json_t *json = json_object();
+    for (uint32_t i = 0; i < ITR_PHASE_COUNT; i++) {
+        if (seen->ledger.phase_ns[i] != 0) {
+            json_object_set_new_nocheck(json, itr_phase_name(i),
+                                        json_integer((json_int_t)(seen->ledger.phase_ns[i] - seen->begin_ns)));
+        }
+    }
+    return json;
+}
+
+static json_t *exception_to_json(const struct itr_record *record, const struct itr_exception *exception) {
+    char location[ITR_LOCATION_MAX];
+    const char *name = itr_exception_name(exception->code);
+    itr_locate_pc(record->modules, &record->seen->ledger, exception, true, location, sizeof location);
+    return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:s, s:I, s:I, s:o}", "code", itr_json_hex(exception->code),
+                     "name", name != NULL ? name : "", "pc", itr_json_hex(exception->pc), "module_base",
+                     itr_json_hex(exception->module_base), "rva",
+                     itr_json_hex(exception->pc - exception->module_base), "address",
+                     itr_json_hex(exception->address), "location", location, "access",
+                     (json_int_t)exception->access, "thread", (json_int_t)exception->thread, "at_ns",
+                     relative(exception->time_ns, origin_of(record->seen)));
+}
+
+static json_t *exceptions_to_json(const struct itr_record *record) {
+    const struct itr_ledger_reply *ledger = &record->seen->ledger;
+    char shape[64];
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < ledger->exception_count && i < ITR_EXCEPTIONS_MAX; i++) {
+        json_array_append_new(list, exception_to_json(record, &ledger->exceptions[i]));
+    }
+    itr_exception_shape(ledger, shape, sizeof shape);
+    json_t *json = json_pack("{s:I, s:s, s:o}", "count", (json_int_t)ledger->exception_count, "shape", shape, "first",
+                             list);
+    if (ledger->exception_count > ITR_EXCEPTIONS_MAX) {
+        json_object_set_new(json, "last", exception_to_json(record, &ledger->last_exception));
+    }
+    return json;
+}
+
+static json_t *stream_to_json(const struct itr_capture *capture) {
+    struct itr_shape shape = itr_capture_shape(capture);
+    json_t *json = json_pack("{s:I, s:o, s:s, s:I}", "bytes", (json_int_t)capture->total_bytes, "hash",
+                             itr_json_hex(itr_capture_hash(capture)), "shape", itr_shape_kind_name(shape.kind),
+                             "cut_bytes", (json_int_t)itr_capture_cut_bytes(capture));
+    if (shape.period_bytes != 0) {
+        json_object_set_new(json, "period_bytes", json_integer((json_int_t)shape.period_bytes));
+        json_object_set_new(json, "repeats", json_integer((json_int_t)shape.repeats));
+    }
+    if (shape.anchor[0] != '\0') {
+        json_object_set_new(json, "anchor", safe_string(shape.anchor, strlen(shape.anchor)));
+    }
+    if (shape.garbage) {
+        json_object_set_new(json, "garbage_offset", json_integer((json_int_t)shape.garbage_offset));
+    }
+    return json;
+}
+
+/* What is there only when it says something: most trials print nothing and leave nothing behind. */
+static void add_rare(const struct itr_record *record, json_t *json) {
+    const struct itr_observation *seen = record->seen;
+    if (seen->output->total_bytes > 0) {
+        json_object_set_new(json, "stdout", stream_to_json(seen->output));
+    }
+    if (seen->error_output->total_bytes > 0) {
+        json_object_set_new(json, "stderr", stream_to_json(seen->error_output));
+    }
+    if (seen->ledger_sound && seen->ledger.exception_count > 0) {
+        json_object_set_new(json, "exceptions", exceptions_to_json(record));
+    }
+    if (seen->strays > 0) {
+        json_object_set_new(json, "strays", json_integer(seen->strays));
+    }
+    if (seen->output_cut_off) {
+        json_object_set_new(json, "output_cut_off", json_true());
+    }
+    if (seen->event_pending) {
+        json_object_set_new(json, "event_pending", json_true());
+    }
+    if (seen->tool.status != ITR_OK) {
+        json_object_set_new(json, "tool_error", safe_string(seen->tool.text, strlen(seen->tool.text)));
+    }
+    if (record->classification->detail[0] != '\0') {
+        json_object_set_new(json, "detail",
+                            safe_string(record->classification->detail, strlen(record->classification->detail)));
+    }
+    if (record->evidence != NULL) {
+        json_object_set_new(json, "evidence", json_string(record->evidence));
+    }
+}
+
+json_t *itr_record_to_json(const struct itr_record *record) {
+    const struct itr_observation *seen = record->seen;
+    json_t *shots = json_array();
+    for (uint32_t i = 0; i < record->plan->request.shot_count; i++) {
+        json_array_append_new(shots, shot_to_json(record, i));
+    }
+    json_t *json = json_pack(
+        "{s:i, s:I, s:I, s:s, s:o, s:s, s:o, s:o, s:o, s:s, s:I}", "format", ITR_RECORD_FORMAT, "trial",
+        (json_int_t)record->trial, "cell", (json_int_t)record->cell, "case", record->case_name, "seed",
+        itr_json_hex(record->seed), "outcome", itr_outcome_name((uint32_t)record->classification->outcome), "signature",
+        safe_string(record->classification->signature, strlen(record->classification->signature)), "shots", shots,
+        "exit", exit_to_json(seen), "end", itr_end_name((uint32_t)seen->end), "duration_ns",
+        (json_int_t)(seen->end_ns - seen->begin_ns));
+    if (json == NULL) {
+        return NULL;
+    }
+    if (seen->ledger_sound) {
+        json_object_set_new(json, "phases", phases_to_json(seen));
+        json_object_set_new(json, "handled", json_integer(seen->ledger.handled_count));
+    }
+    add_rare(record, json);
+    return json;
+}
+
+/* ---- back ---- */
+
+enum itr_status itr_record_read(const json_t *json, uint64_t *cell, struct itr_row *row, struct itr_error *err) {
+    const char *outcome = json_string_value(json_object_get(json, "outcome"));
+    const char *signature = json_string_value(json_object_get(json, "signature"));
+    const json_t *fired = json_object_get(json_array_get(json_object_get(json, "shots"), 0), "fired_ns");
+    int value = outcome != NULL ? itr_outcome_of(outcome) : -1;
+
+    if (json_integer_value(json_object_get(json, "format")) != ITR_RECORD_FORMAT || value < 0 || signature == NULL ||
+        !json_is_integer(json_object_get(json, "trial")) || !json_is_integer(json_object_get(json, "cell"))) {
+        return itr_fail(err, ITR_E_FORMAT, 0, "not a trial of format %d", ITR_RECORD_FORMAT);
+    }
+    *cell = (uint64_t)json_integer_value(json_object_get(json, "cell"));
+    *row = (struct itr_row){
+        .trial = (uint64_t)json_integer_value(json_object_get(json, "trial")),
+        .outcome = (enum itr_outcome)value,
+        .signature = signature,
+        .fired_after_load_ns = json_is_integer(fired) ? (int64_t)json_integer_value(fired) : INT64_MIN,
+        .strays = (uint32_t)json_integer_value(json_object_get(json, "strays")),
+    };
+    return ITR_OK;
+}
+
+enum itr_status itr_record_read_plan(const json_t *json, uint64_t *planned_ns, uint64_t *seed,
+                                     struct itr_error *err) {
+    const json_t *shot = json_array_get(json_object_get(json, "shots"), 0);
+    *planned_ns = (uint64_t)json_integer_value(json_object_get(shot, "planned_ns"));
+    if (!itr_json_from_hex(json_object_get(json, "seed"), seed) ||
+        (shot != NULL && !json_is_integer(json_object_get(shot, "planned_ns")))) {
+        return itr_fail(err, ITR_E_FORMAT, 0, "the trial's record has no plan");
+    }
+    return ITR_OK;
+}

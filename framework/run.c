@@ -1,0 +1,290 @@
+/* Runs a trial on a loop of the slot's own: pipes, exit, a timer that looks at the ledger. It draws no
+ * conclusion but when to stop waiting (settle.c). */
+#include "framework/run.h"
+
+#include "framework/settle.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    FIRST_LOOK_MS = 3,
+    LOOK_EVERY_MS = 1,
+    LOOKS_OFTEN = 20, /* after so many looks at a waiting host, the next ones come more seldom */
+    LOOK_SELDOM_MS = 10,
+    END_TREE_MS = 3000,
+    DRAIN_MS = 2000, /* after the tree's end a pipe can only still hold what was written before */
+    READ_BYTES = 64 * 1024,
+};
+
+struct stream {
+    uv_pipe_t pipe;
+    bool open;
+    struct itr_capture capture;
+    struct itr_slot *slot;
+};
+
+struct itr_slot {
+    uv_loop_t loop;
+    uv_timer_t timer;
+    char *directory;
+    struct itrp_memory ledger;
+    struct stream streams[2]; /* standard output, standard error */
+    char *read_buffer;
+    /* of the trial that runs */
+    const struct itr_setup *setup;
+    const struct itr_plan *plan;
+    struct itr_observation *observation;
+    struct itrp_process *process;
+    struct itr_settle settle;
+    uint32_t looks;
+    bool exited;
+};
+
+const char *itr_end_name(uint32_t end) {
+    static const char *const names[] = {
+#define ITR_END_NAME(id, name) name,
+        ITR_END_MAP(ITR_END_NAME)
+#undef ITR_END_NAME
+    };
+    return end < ITR_END_COUNT ? names[end] : "unknown";
+}
+
+/* ---- output ---- */
+
+static void on_room_needed(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer) {
+    struct stream *stream = handle->data;
+    (void)suggested;
+    *buffer = uv_buf_init(stream->slot->read_buffer, READ_BYTES);
+}
+
+static void on_stream_closed(uv_handle_t *handle) {
+    struct stream *stream = handle->data;
+    stream->open = false;
+}
+
+static void close_stream(struct stream *stream) {
+    if (stream->open && !uv_is_closing((uv_handle_t *)&stream->pipe)) {
+        uv_close((uv_handle_t *)&stream->pipe, on_stream_closed);
+    }
+}
+
+static void on_output(uv_stream_t *handle, ssize_t got, const uv_buf_t *buffer) {
+    struct stream *stream = handle->data;
+    if (got > 0) {
+        itr_capture_feed(&stream->capture, buffer->base, (size_t)got);
+    } else if (got < 0) {
+        close_stream(stream);
+    }
+}
+
+/* Makes the pipe; `*write_end` is the host's, for the caller to close once the host has it. */
+static int open_stream(struct itr_slot *slot, struct stream *stream, uv_file *write_end) {
+    uv_file ends[2];
+    int result = uv_pipe(ends, UV_NONBLOCK_PIPE, 0);
+    if (result != 0) {
+        return result;
+    }
+    *write_end = ends[1];
+    result = uv_pipe_init(&slot->loop, &stream->pipe, 0);
+    stream->open = result == 0;
+    stream->pipe.data = stream;
+    if (result == 0) {
+        result = uv_pipe_open(&stream->pipe, ends[0]);
+    }
+    if (result != 0) {
+        uv_fs_t request;
+        uv_fs_close(NULL, &request, ends[0], NULL);
+        uv_fs_req_cleanup(&request);
+        return result;
+    }
+    return uv_read_start((uv_stream_t *)&stream->pipe, on_room_needed, on_output);
+}
+
+/* ---- the end ---- */
+
+static void on_drain_over(uv_timer_t *timer) {
+    struct itr_slot *slot = timer->data;
+    slot->observation->output_cut_off = true;
+    for (int i = 0; i < 2; i++) {
+        close_stream(&slot->streams[i]);
+    }
+}
+
+static void on_host_exit(struct itrp_process *process, void *context) {
+    struct itr_slot *slot = context;
+    struct itr_observation *seen = slot->observation;
+    seen->exit = *itrp_process_exit(process);
+    seen->end_ns = uv_hrtime();
+    slot->exited = true;
+    if (itrp_process_end_tree(process, END_TREE_MS, &seen->strays, &seen->tool) != ITR_OK) {
+        seen->output_cut_off = true; /* what still lives may hold the pipes for ever */
+        close_stream(&slot->streams[0]);
+        close_stream(&slot->streams[1]);
+    }
+    uv_timer_start(&slot->timer, on_drain_over, DRAIN_MS, 0);
+}
+
+static void end_host(struct itr_slot *slot, enum itr_end end) {
+    slot->observation->end = end;
+    slot->observation->ended_by_runner = true;
+    uv_timer_stop(&slot->timer);
+    itrp_process_kill(slot->process);
+}
+
+/* ---- looking ---- */
+
+static void on_look(uv_timer_t *timer) {
+    struct itr_slot *slot = timer->data;
+    struct itr_ledger_reply reply;
+    struct itrp_activity activity;
+    uint64_t now_ns = uv_hrtime();
+
+    if (now_ns - slot->observation->begin_ns >= slot->setup->deadline_ns) {
+        end_host(slot, ITR_END_DEADLINE);
+        return;
+    }
+    memcpy(&reply, &((const struct itr_ledger *)slot->ledger.base)->reply, sizeof reply);
+    if (slot->looks >= LOOKS_OFTEN) {
+        uv_timer_set_repeat(timer, LOOK_SELDOM_MS);
+    }
+    if (reply.host_failed != 0 || !itr_settle_wants_look(&slot->plan->request, &reply, now_ns) ||
+        itrp_process_activity(slot->process, itr_settle_wants_thorough(&slot->settle), &activity, NULL) != ITR_OK) {
+        return;
+    }
+    slot->looks++;
+    enum itr_settled settled =
+        itr_settle_look(&slot->settle, &slot->plan->request, &reply, &activity, now_ns, slot->setup->quiet_ns);
+    if (settled != ITR_SETTLED_NOT_YET) {
+        slot->observation->event_pending = activity.pending;
+        end_host(slot, settled == ITR_SETTLED_LOST ? ITR_END_LOST : ITR_END_STUCK);
+    }
+}
+
+/* ---- one trial ---- */
+
+static void close_file(uv_file file) {
+    uv_fs_t request;
+    if (file >= 0) {
+        uv_fs_close(NULL, &request, file, NULL);
+        uv_fs_req_cleanup(&request);
+    }
+}
+
+static enum itr_status start(struct itr_slot *slot, const uv_file *write_ends, uint64_t nonce) {
+    struct itrp_process_spec spec = {
+        .program = slot->setup->program,
+        .environment = slot->setup->environment,
+        .directory = slot->directory,
+        .output = write_ends[0],
+        .error = write_ends[1],
+        .ledger = &slot->ledger,
+        .nonce = nonce,
+        .own_console = slot->setup->own_console,
+        .core_limit_bytes = slot->setup->core_limit_bytes,
+    };
+    return itrp_process_start(&slot->process, &slot->loop, &spec, on_host_exit, slot, &slot->observation->tool);
+}
+
+static void begin(struct itr_slot *slot, uint64_t nonce) {
+    uv_file write_ends[2] = {-1, -1};
+    struct itr_observation *seen = slot->observation;
+    int result = open_stream(slot, &slot->streams[0], &write_ends[0]);
+    if (result == 0) {
+        result = open_stream(slot, &slot->streams[1], &write_ends[1]);
+    }
+    if (result != 0) {
+        itr_fail(&seen->tool, ITR_E_SYSTEM, result, "cannot make a pipe for the host: %s", uv_strerror(result));
+    } else if (start(slot, write_ends, nonce) == ITR_OK) {
+        seen->end = ITR_END_EXIT;
+        uv_timer_start(&slot->timer, on_look, FIRST_LOOK_MS, LOOK_EVERY_MS);
+    }
+    close_file(write_ends[0]);
+    close_file(write_ends[1]);
+    if (seen->tool.status != ITR_OK) {
+        close_stream(&slot->streams[0]);
+        close_stream(&slot->streams[1]);
+    }
+}
+
+void itr_slot_run(struct itr_slot *slot, const struct itr_setup *setup, const struct itr_plan *plan,
+                  uint64_t nonce, struct itr_observation *observation) {
+    *observation = (struct itr_observation){.output = &slot->streams[0].capture,
+                                            .error_output = &slot->streams[1].capture};
+    slot->setup = setup;
+    slot->plan = plan;
+    slot->observation = observation;
+    slot->process = NULL;
+    slot->settle = (struct itr_settle){0};
+    slot->looks = 0;
+    slot->exited = false;
+    itr_capture_reset(&slot->streams[0].capture);
+    itr_capture_reset(&slot->streams[1].capture);
+    itr_ledger_prepare(slot->ledger.base, &plan->request, nonce);
+    observation->begin_ns = uv_hrtime();
+    uv_update_time(&slot->loop);
+    begin(slot, nonce);
+    while ((slot->process != NULL && !slot->exited) || slot->streams[0].open || slot->streams[1].open) {
+        uv_run(&slot->loop, UV_RUN_ONCE);
+    }
+    uv_timer_stop(&slot->timer);
+    if (slot->process != NULL) {
+        itrp_process_close(slot->process);
+        uv_run(&slot->loop, UV_RUN_DEFAULT);
+    }
+    if (observation->end_ns == 0) {
+        observation->end_ns = uv_hrtime();
+    }
+    observation->ledger_sound =
+        itr_ledger_read(slot->ledger.base, &plan->request, nonce, observation->begin_ns, observation->end_ns,
+                        &observation->ledger, observation->ledger_damage, sizeof observation->ledger_damage);
+}
+
+/* ---- slots ---- */
+
+enum itr_status itr_slot_open(struct itr_slot **out, const char *directory, struct itr_error *err) {
+    struct itr_slot *slot = calloc(1, sizeof *slot);
+    int result = UV_ENOMEM;
+    if (slot != NULL) {
+        slot->directory = strdup(directory);
+        slot->read_buffer = malloc(READ_BYTES);
+    }
+    if (slot != NULL && slot->directory != NULL && slot->read_buffer != NULL) {
+        result = uv_loop_init(&slot->loop);
+    }
+    if (result != 0) {
+        if (slot != NULL) {
+            free(slot->directory);
+            free(slot->read_buffer);
+            free(slot);
+        }
+        return itr_fail(err, ITR_E_SYSTEM, result, "cannot open a slot: %s", uv_strerror(result));
+    }
+    uv_timer_init(&slot->loop, &slot->timer);
+    slot->timer.data = slot;
+    slot->streams[0].slot = slot->streams[1].slot = slot;
+    enum itr_status status = itrp_memory_create(&slot->ledger, ITR_LEDGER_BYTES, err);
+    if (status != ITR_OK) {
+        itr_slot_close(slot);
+        return status;
+    }
+    *out = slot;
+    return ITR_OK;
+}
+
+void itr_slot_close(struct itr_slot *slot) {
+    if (slot == NULL) {
+        return;
+    }
+    uv_close((uv_handle_t *)&slot->timer, NULL);
+    uv_run(&slot->loop, UV_RUN_DEFAULT);
+    if (uv_loop_close(&slot->loop) != 0) {
+        ITR_BUG("a slot's loop still has handles");
+    }
+    itrp_memory_close(&slot->ledger);
+    itr_capture_release(&slot->streams[0].capture);
+    itr_capture_release(&slot->streams[1].capture);
+    free(slot->directory);
+    free(slot->read_buffer);
+    free(slot);
+}

@@ -1,0 +1,45 @@
+/* From what was asked for (cases, points, controls, Go versions) to the list of cells to run. It starts
+ * nothing and measures nothing. */
+#ifndef INITRACE_FRAMEWORK_SELECT_H
+#define INITRACE_FRAMEWORK_SELECT_H
+
+#include "framework/cell.h"
+#include "framework/layout.h"
+
+/* Borrowed strings. `{0}` asks for the case as it is. */
+struct itr_selection {
+    struct itr_strings at;       /* points; none: the case's own */
+    struct itr_strings go;       /* versions, beginnings of versions, or GOROOTs; none: all that were built */
+    struct itr_strings controls; /* names of controls to run too */
+    bool all_controls;
+    bool only_controls;          /* not the case itself */
+    struct itr_strings environment; /* "K=V" over the case's own */
+    const char *event;           /* instead of the case's */
+    const char *delivery;
+    const char *target;
+    uint64_t count;
+    uint64_t control_count;      /* 0: as count */
+    bool has_window;             /* --window: instead of calibrating */
+    uint64_t window_from_ns;
+    uint64_t window_to_ns;
+    uint64_t deadline_ns;        /* 0: the case's */
+    uint64_t hold_ns;            /* used if has_hold */
+    bool has_hold;
+    bool no_exception_record;
+};
+
+/* A growing list of cells. `{0}` is empty; free `items`. */
+struct itr_cells {
+    struct itr_cell *items;
+    size_t count;
+};
+
+/* Adds the cells of a case. ITR_E_UNSUPPORTED if the case is not for this system; ITR_E_USAGE, naming the
+ * option, for what does not fit. Trial numbers follow on those of the cells before. */
+enum itr_status itr_select(struct itr_cells *cells, const struct itr_case *c, const struct itr_selection *selection,
+                           const struct itr_layout *layout, struct itr_error *err) ITR_MUST_USE;
+
+/* True if a case can be run on this system at all; `why` (one line) says what is missing. */
+bool itr_case_runs_here(const struct itr_case *c, char *why, size_t room);
+
+#endif

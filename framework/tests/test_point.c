@@ -1,0 +1,139 @@
+/* Unit tests of point.c: every spelling of a fire point and of a length of time, and what is none. */
+#include "framework/point.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void lengths_of_time_have_a_unit(void **state) {
+    static const struct {
+        const char *text;
+        uint64_t ns;
+    } good[] = {
+        {"0ns", 0},
+        {"80ns", 80},
+        {"200us", 200000},
+        {"1.5ms", 1500000},
+        {"0.25us", 250},
+        {"10s", UINT64_C(10000000000)},
+        {"5m", UINT64_C(300000000000)},
+        {"2h", UINT64_C(7200000000000)},
+        {"1e3us", 1000000},
+        {"0.4ns", 0},
+        {"0.6ns", 1},
+    };
+    static const char *const bad[] = {"",     "1",     "ms",    "1 ms", " 1ms",  "+1ms",   "-1ms", "1msx",
+                                      "1ms ", "1,5ms", "0x1ms", "inf",  "infms", "nan",    "1d",   "1MS",
+                                      "1e",   ".5ms",  "9e18s", "1e400s", "1.5.5s", "1µs"};
+    (void)state;
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        uint64_t ns = 99;
+        if (!itr_duration_parse(good[i].text, &ns) || ns != good[i].ns) {
+            fail_msg("\"%s\" gave %llu", good[i].text, (unsigned long long)ns);
+        }
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        uint64_t ns = 99;
+        if (itr_duration_parse(bad[i], &ns) || ns != 99) {
+            fail_msg("\"%s\" was taken", bad[i]);
+        }
+    }
+}
+
+static void time_is_uniform_after_load_begin(void **state) {
+    struct itr_point point = {0};
+    (void)state;
+    assert_int_equal(itr_point_parse("time", &point, NULL), ITR_OK);
+    assert_int_equal(point.kind, ITR_POINT_TIME);
+    assert_int_equal(point.phase, ITR_PHASE_LOAD_BEGIN);
+    assert_int_equal(point.offset_ns, 0);
+}
+
+static void every_phase_but_the_last_is_a_point(void **state) {
+    (void)state;
+    for (uint32_t phase = 0; phase < ITR_PHASE_COUNT; phase++) {
+        char text[64];
+        struct itr_error err = {0};
+        struct itr_point point = {0};
+        enum itr_status expected = phase == ITR_PHASE_FINISHED ? ITR_E_USAGE : ITR_OK;
+        assert_int_equal(itr_point_parse(itr_phase_name(phase), &point, &err), expected);
+        snprintf(text, sizeof text, "%s+1.5ms", itr_phase_name(phase));
+        assert_int_equal(itr_point_parse(text, &point, &err), expected);
+        if (expected == ITR_OK) {
+            assert_int_equal(point.kind, ITR_POINT_PHASE);
+            assert_int_equal(point.phase, phase);
+            assert_int_equal(point.offset_ns, 1500000);
+            assert_int_equal(err.status, ITR_OK);
+        }
+    }
+}
+
+static void calls_are_counted_from_one(void **state) {
+    (void)state;
+    for (uint32_t call = ITR_CALL_NONE + 1; call < ITR_CALL_COUNT; call++) {
+        char text[64];
+        struct itr_point point = {0};
+        snprintf(text, sizeof text, "%s#17", itr_call_name(call));
+        assert_int_equal(itr_point_parse(text, &point, NULL), ITR_OK);
+        assert_int_equal(point.kind, ITR_POINT_CALL);
+        assert_int_equal(point.call, call);
+        assert_int_equal(point.nth, 17);
+    }
+}
+
+static void what_is_no_point_is_told_with_what_was_expected(void **state) {
+    static const char *const bad[] = {
+        "",
+        "Time",
+        "time+1ms",
+        "load_begin",
+        "load-begin+",
+        "load-begin+1",
+        "load-begin-1ms",
+        "load-begin+-1ms",
+        "load-begin +1ms",
+        "+1ms",
+        "none#1",
+        "pthread_create",
+        "pthread_create#",
+        "pthread_create#0",
+        "pthread_create#-1",
+        "pthread_create#+1",
+        "pthread_create# 1",
+        "pthread_create#1x",
+        "pthread_create#1000001",
+        "pthread_create#99999999999999999999",
+        "pthread_create#1#2",
+        "#1",
+        "W1",
+        "a-very-long-name-that-is-longer-than-any-buffer-in-the-parser-could-be-expected-to-hold",
+        "a-very-long-name-that-is-longer-than-any-buffer-in-the-parser-could-be-expected-to-hold#1",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct itr_error err = {0};
+        struct itr_point point = {.nth = 7};
+        if (itr_point_parse(bad[i], &point, &err) != ITR_E_USAGE) {
+            fail_msg("\"%s\" was taken", bad[i]);
+        }
+        assert_int_equal(err.status, ITR_E_USAGE);
+        assert_non_null(strstr(err.text, bad[i]));
+        assert_non_null(strstr(err.text, "expected time, PHASE[+TIME]"));
+        assert_int_equal(point.nth, 7); /* untouched */
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lengths_of_time_have_a_unit),
+        cmocka_unit_test(time_is_uniform_after_load_begin),
+        cmocka_unit_test(every_phase_but_the_last_is_a_point),
+        cmocka_unit_test(calls_are_counted_from_one),
+        cmocka_unit_test(what_is_no_point_is_told_with_what_was_expected),
+    };
+    return cmocka_run_group_tests_name("point", tests, NULL, NULL);
+}

@@ -1,0 +1,38 @@
+/* What a cell needs to be run on this machine: paths, environment, symbols, the request that all its
+ * trials share. Made from the cell alone, so that a replay makes the same. */
+#ifndef INITRACE_FRAMEWORK_WORK_H
+#define INITRACE_FRAMEWORK_WORK_H
+
+#include "framework/cell.h"
+#include "framework/classify.h"
+#include "framework/layout.h"
+#include "framework/run.h"
+
+struct itr_work {
+    char program[1400];
+    char library[1400]; /* "" without one */
+    char *environment_text;
+    const char *environment[64]; /* "K=V", NULL-terminated, into environment_text */
+    struct itr_ledger_request request;
+    struct itr_setup setup;
+    struct itr_image *library_image; /* NULL where there are no symbols */
+    struct itr_image *host_image;
+    struct itr_modules modules;
+    char library_name[ITR_NAME_MAX];
+    char host_name[ITR_NAME_MAX];
+};
+
+/* On success give it to itr_work_close(). Must stay where it is: parts point into each other. */
+enum itr_status itr_work_open(struct itr_work *work, const struct itr_cell *cell, const struct itr_layout *layout,
+                              struct itr_error *err) ITR_MUST_USE;
+void itr_work_close(struct itr_work *work);
+
+/* FNV-1a of a file as 16 hex digits; "" if it cannot be read. */
+void itr_hash_file(const char *path, char *out, size_t room);
+
+/* Runs `trials` trials without a shot and sets the cell's init times (median and 95th percentile of
+ * load-begin to init-done). Fails if the host does not even pass without a shot. */
+enum itr_status itr_work_calibrate(struct itr_work *work, struct itr_cell *cell, struct itr_slot *slot,
+                                   uint32_t trials, struct itr_error *err) ITR_MUST_USE;
+
+#endif

@@ -1,0 +1,481 @@
+/* Starts, watches and ends hosts on Linux: vfork and execve, a pidfd in the loop, a process group and
+ * a subreaper for the tree. It does not read what a host wrote. */
+#include "platform/platform.h"
+#include "framework/ledger.h"
+#include "platform/unix/tree.h"
+
+#include <errno.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LEDGER_DESCRIPTOR 3
+/* Marks every process of a trial, however it detaches itself. */
+#define TRIAL_VARIABLE "INITRACE_TRIAL"
+#define PROCESSES_MAX 256
+#define ADOPTED_MAX 512
+
+extern char **environ;
+
+struct itrp_process {
+    pid_t id;
+    int pidfd;
+    bool ended;
+    bool handle_open;
+    bool closing;
+    uv_poll_t watch;
+    itrp_exit_fn on_exit;
+    void *context;
+    struct itrp_exit exit;
+    char nonce[20];
+};
+
+/* Hosts that run now, so that a stray is never mistaken for a neighbour's process. */
+static struct {
+    pthread_mutex_t lock;
+    const struct itrp_process *running[PROCESSES_MAX];
+} registry = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static bool registry_replace(const struct itrp_process *old, const struct itrp_process *new) {
+    bool found = false;
+    pthread_mutex_lock(&registry.lock);
+    for (size_t i = 0; i < PROCESSES_MAX && !found; i++) {
+        if (registry.running[i] == old) {
+            registry.running[i] = new;
+            found = true;
+        }
+    }
+    pthread_mutex_unlock(&registry.lock);
+    return found;
+}
+
+/* True if `id` is a running host, or belongs to the tree of one other than `mine`. */
+static bool belongs_to_neighbour(pid_t id, const struct itrp_process *mine) {
+    bool result = false;
+    pthread_mutex_lock(&registry.lock);
+    for (size_t i = 0; i < PROCESSES_MAX && !result; i++) {
+        const struct itrp_process *other = registry.running[i];
+        result = other != NULL && other != mine &&
+                 (other->id == id || itrp_tree_has_variable(id, TRIAL_VARIABLE, other->nonce));
+    }
+    pthread_mutex_unlock(&registry.lock);
+    return result;
+}
+
+/* ---- environment ---- */
+
+static bool same_name(const char *a, const char *b) {
+    const char *equals = strchr(a, '=');
+    return equals != NULL && strncmp(a, b, (size_t)(equals - a) + 1) == 0;
+}
+
+static void put_variable(char **list, size_t *count, char *variable) {
+    for (size_t i = 0; i < *count; i++) {
+        if (same_name(list[i], variable)) {
+            list[i] = variable;
+            return;
+        }
+    }
+    list[(*count)++] = variable;
+}
+
+/* The runner's environment with `extra` over it. Borrowed strings; free the array only. */
+static char **make_environment(const char *const *extra, char *ledger, char *trial) {
+    size_t count = 0;
+    size_t room = 4;
+    for (char **at = environ; *at != NULL; at++) {
+        room++;
+    }
+    for (size_t i = 0; extra != NULL && extra[i] != NULL; i++) {
+        room++;
+    }
+    char **list = calloc(room, sizeof *list);
+    if (list == NULL) {
+        return NULL;
+    }
+    for (char **at = environ; *at != NULL; at++) {
+        list[count++] = *at;
+    }
+    for (size_t i = 0; extra != NULL && extra[i] != NULL; i++) {
+        put_variable(list, &count, (char *)(uintptr_t)extra[i]);
+    }
+    if (ledger != NULL) {
+        put_variable(list, &count, ledger);
+    }
+    put_variable(list, &count, trial);
+    return list;
+}
+
+/* ---- start ---- */
+
+struct start {
+    const struct itrp_process_spec *spec;
+    char **arguments;
+    char **environment;
+    int null_device;
+    int ledger;
+    pid_t runner;
+    volatile int error; /* written by the vforked child, which shares this memory */
+};
+
+/* Runs in the vforked child: system calls only, nothing that takes a lock. */
+static _Noreturn void become_host(struct start *start) {
+    struct sigaction default_action = {.sa_handler = SIG_DFL};
+    struct rlimit core = {start->spec->core_limit_bytes, start->spec->core_limit_bytes};
+    sigset_t none;
+
+    for (int number = 1; number < NSIG; number++) {
+        sigaction(number, &default_action, NULL);
+    }
+    setpgid(0, 0);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    setrlimit(RLIMIT_CORE, &core);
+    if (getppid() == start->runner && dup2(start->null_device, STDIN_FILENO) >= 0 &&
+        dup2(start->spec->output, STDOUT_FILENO) >= 0 && dup2(start->spec->error, STDERR_FILENO) >= 0 &&
+        (start->ledger < 0 || dup2(start->ledger, LEDGER_DESCRIPTOR) >= 0) &&
+        (start->spec->directory == NULL || chdir(start->spec->directory) == 0)) {
+        sigemptyset(&none);
+        sigprocmask(SIG_SETMASK, &none, NULL);
+        execve(start->spec->program, start->arguments, start->environment);
+    }
+    start->error = errno != 0 ? errno : EINVAL;
+    _exit(127);
+}
+
+static int null_device(void) {
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static int descriptor = -1;
+    pthread_mutex_lock(&lock);
+    if (descriptor < 0) {
+        descriptor = open("/dev/null", O_RDWR | O_CLOEXEC);
+    }
+    pthread_mutex_unlock(&lock);
+    return descriptor;
+}
+
+static pid_t start_host(struct start *start) {
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pid_t id = vfork();
+    if (id == 0) {
+        become_host(start);
+    }
+    int code = errno;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    errno = code;
+    return id;
+}
+
+static void read_exit(struct itrp_process *process) {
+    int status = 0;
+    pid_t got = 0;
+    do {
+        got = waitpid(process->id, &status, 0);
+    } while (got < 0 && errno == EINTR);
+    process->exit.signaled = got == process->id && WIFSIGNALED(status);
+    if (process->exit.signaled) {
+        process->exit.signal = WTERMSIG(status);
+        process->exit.core_dumped = WCOREDUMP(status);
+    } else {
+        process->exit.code = (uint32_t)WEXITSTATUS(status);
+    }
+}
+
+static void on_pidfd(uv_poll_t *watch, int status, int events) {
+    struct itrp_process *process = watch->data;
+    (void)status;
+    (void)events;
+    if (process->ended) {
+        return;
+    }
+    uv_poll_stop(watch);
+    read_exit(process);
+    process->ended = true;
+    if (process->on_exit != NULL) {
+        process->on_exit(process, process->context);
+    }
+}
+
+static enum itr_status watch_host(struct itrp_process *process, uv_loop_t *loop, struct itr_error *err) {
+    process->pidfd = (int)syscall(SYS_pidfd_open, process->id, 0);
+    if (process->pidfd < 0) {
+        return itr_fail(err, ITR_E_UNSUPPORTED, errno, "pidfd_open: %s: Linux 5.3 or newer is needed",
+                        strerror(errno));
+    }
+    int result = uv_poll_init(loop, &process->watch, process->pidfd);
+    if (result == 0) {
+        process->handle_open = true;
+        process->watch.data = process;
+        result = uv_poll_start(&process->watch, UV_READABLE, on_pidfd);
+    }
+    return result == 0 ? ITR_OK
+                       : itr_fail(err, ITR_E_SYSTEM, result, "cannot watch the host: %s", uv_strerror(result));
+}
+
+static char **make_arguments(const struct itrp_process_spec *spec) {
+    size_t count = 0;
+    while (spec->arguments != NULL && spec->arguments[count] != NULL) {
+        count++;
+    }
+    char **list = calloc(count + 2, sizeof *list);
+    if (list == NULL) {
+        return NULL;
+    }
+    list[0] = (char *)(uintptr_t)spec->program;
+    for (size_t i = 0; i < count; i++) {
+        list[i + 1] = (char *)(uintptr_t)spec->arguments[i];
+    }
+    return list;
+}
+
+static enum itr_status run_start(struct itrp_process *process, const struct itrp_process_spec *spec,
+                                 struct itr_error *err) {
+    char ledger[] = ITR_LEDGER_VARIABLE "=fd:3";
+    char trial[sizeof TRIAL_VARIABLE + sizeof process->nonce];
+    struct start start = {.spec = spec, .null_device = null_device(), .runner = getpid(), .ledger = -1};
+    enum itr_status status = ITR_OK;
+
+    snprintf(process->nonce, sizeof process->nonce, "%016" PRIx64, spec->nonce);
+    snprintf(trial, sizeof trial, "%s=%s", TRIAL_VARIABLE, process->nonce);
+    if (spec->ledger != NULL) {
+        start.ledger = (int)spec->ledger->handle;
+    }
+    start.arguments = make_arguments(spec);
+    start.environment = make_environment(spec->environment, spec->ledger ? ledger : NULL, trial);
+    if (start.arguments == NULL || start.environment == NULL) {
+        status = itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory starting a host");
+    } else {
+        process->id = start_host(&start);
+        int code = process->id < 0 ? errno : start.error;
+        if (code != 0) {
+            if (process->id > 0) {
+                waitpid(process->id, NULL, 0);
+            }
+            process->id = 0;
+            status = itr_fail(err, code == ENOENT ? ITR_E_NOT_FOUND : ITR_E_SYSTEM, code,
+                              "cannot start %s: %s", spec->program, strerror(code));
+        }
+    }
+    free(start.arguments);
+    free(start.environment);
+    return status;
+}
+
+enum itr_status itrp_process_start(struct itrp_process **out, uv_loop_t *loop,
+                                   const struct itrp_process_spec *spec, itrp_exit_fn on_exit,
+                                   void *context, struct itr_error *err) {
+    struct itrp_process *process = calloc(1, sizeof *process);
+    if (process == NULL) {
+        return itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory starting a host");
+    }
+    process->pidfd = -1;
+    process->on_exit = on_exit;
+    process->context = context;
+    if (!registry_replace(NULL, process)) {
+        free(process);
+        return itr_fail(err, ITR_E_LIMIT, 0, "more than %d hosts at once", PROCESSES_MAX);
+    }
+    enum itr_status status = run_start(process, spec, err);
+    if (status == ITR_OK) {
+        status = watch_host(process, loop, err);
+    }
+    if (status != ITR_OK) {
+        itrp_process_close(process);
+        return status;
+    }
+    *out = process;
+    return ITR_OK;
+}
+
+uint32_t itrp_process_id(const struct itrp_process *process) {
+    return (uint32_t)process->id;
+}
+
+const struct itrp_exit *itrp_process_exit(const struct itrp_process *process) {
+    return &process->exit;
+}
+
+/* ---- end ---- */
+
+void itrp_process_kill(struct itrp_process *process) {
+    if (!process->ended && process->id > 0) {
+        kill(-process->id, SIGKILL);
+        kill(process->id, SIGKILL);
+    }
+}
+
+/* Kills and reaps what has been adopted from this host's tree. Returns how many are left to wait for;
+ * `*alive` counts those that were living when found, each once. */
+static long end_adopted(const struct itrp_process *process, uint32_t *alive) {
+    pid_t adopted[ADOPTED_MAX];
+    long left = 0;
+    long count = itrp_tree_adopted(adopted, ADOPTED_MAX);
+    for (long i = 0; i < count && i < ADOPTED_MAX; i++) {
+        char what = itrp_tree_state(adopted[i]);
+        if (what != 'Z' && what != 'X') {
+            if (belongs_to_neighbour(adopted[i], process)) {
+                continue;
+            }
+            (*alive)++;
+            kill(adopted[i], SIGKILL);
+        } else if (belongs_to_neighbour(adopted[i], process)) {
+            continue; /* a neighbour's host itself, about to be reaped by its slot */
+        }
+        left++;
+    }
+    return left;
+}
+
+static void reap_adopted(const struct itrp_process *process) {
+    pid_t adopted[ADOPTED_MAX];
+    long count = itrp_tree_adopted(adopted, ADOPTED_MAX);
+    for (long i = 0; i < count && i < ADOPTED_MAX; i++) {
+        if (itrp_tree_state(adopted[i]) == 'Z' && !belongs_to_neighbour(adopted[i], process)) {
+            waitpid(adopted[i], NULL, WNOHANG);
+        }
+    }
+}
+
+enum itr_status itrp_process_end_tree(struct itrp_process *process, uint32_t timeout_ms, uint32_t *strays,
+                                      struct itr_error *err) {
+    uint64_t deadline_ms = itrp_tree_now_ms() + timeout_ms;
+    uint32_t round_alive = 0;
+    *strays = 0;
+    if (!process->ended) {
+        ITR_BUG("end_tree before the exit of process %ld", (long)process->id);
+    }
+    while (end_adopted(process, &round_alive) > 0) {
+        *strays = round_alive > *strays ? round_alive : *strays;
+        round_alive = 0;
+        reap_adopted(process);
+        if (itrp_tree_now_ms() >= deadline_ms) {
+            return itr_fail(err, ITR_E_TIMEOUT, 0,
+                            "the host's tree (process group %ld) could not be ended in %u ms",
+                            (long)process->id, timeout_ms);
+        }
+        usleep(50);
+    }
+    return ITR_OK;
+}
+
+static void on_closed(uv_handle_t *handle) {
+    struct itrp_process *process = handle->data;
+    close(process->pidfd);
+    free(process);
+}
+
+void itrp_process_close(struct itrp_process *process) {
+    uint32_t strays = 0;
+    if (process == NULL || process->closing) {
+        return;
+    }
+    process->closing = true;
+    if (process->id > 0 && !process->ended) {
+        itrp_process_kill(process);
+        read_exit(process);
+        process->ended = true;
+        if (itrp_process_end_tree(process, 1000, &strays, NULL) != ITR_OK) {
+            strays++; /* nothing more can be done here: the guard ends what is left */
+        }
+    }
+    registry_replace(process, NULL);
+    if (process->handle_open) {
+        uv_close((uv_handle_t *)&process->watch, on_closed);
+        return;
+    }
+    if (process->pidfd >= 0) {
+        close(process->pidfd);
+    }
+    free(process);
+}
+
+/* ---- activity ---- */
+
+static bool read_line_value(const char *text, const char *name, uint64_t *value) {
+    const char *at = strstr(text, name);
+    return at != NULL && sscanf(at + strlen(name), "%" SCNx64, value) == 1;
+}
+
+static bool read_task_status(pid_t id, const char *task, char *text, size_t bytes) {
+    char path[320];
+    snprintf(path, sizeof path, "/proc/%ld/task/%s/status", (long)id, task);
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) {
+        return false;
+    }
+    ssize_t got = read(file, text, bytes - 1);
+    close(file);
+    text[got > 0 ? got : 0] = '\0';
+    return got > 0;
+}
+
+static void add_task(pid_t id, const char *task, struct itrp_activity *activity) {
+    char text[4096];
+    uint64_t value = 0;
+
+    if (!read_task_status(id, task, text, sizeof text)) {
+        return;
+    }
+    const char *line = strstr(text, "\nState:\t");
+    if (line == NULL || strchr("SIZX", line[8]) == NULL) {
+        activity->asleep = false;
+    }
+    if ((read_line_value(text, "\nSigPnd:\t", &value) && value != 0) ||
+        (read_line_value(text, "\nShdPnd:\t", &value) && value != 0)) {
+        activity->pending = true;
+    }
+}
+
+static enum itr_status look_at_tasks(const struct itrp_process *process, struct itrp_activity *activity,
+                                     struct itr_error *err) {
+    char path[64];
+    struct dirent *entry = NULL;
+
+    snprintf(path, sizeof path, "/proc/%ld/task", (long)process->id);
+    DIR *tasks = opendir(path);
+    if (tasks == NULL) {
+        return itr_fail(err, ITR_E_SYSTEM, errno, "cannot read %s: %s", path, strerror(errno));
+    }
+    activity->thorough = true;
+    activity->asleep = true;
+    while ((entry = readdir(tasks)) != NULL) {
+        if (entry->d_name[0] != '.') {
+            add_task(process->id, entry->d_name, activity);
+        }
+    }
+    closedir(tasks);
+    return ITR_OK;
+}
+
+enum itr_status itrp_process_activity(const struct itrp_process *process, bool thorough,
+                                      struct itrp_activity *activity, struct itr_error *err) {
+    clockid_t clock = 0;
+    struct timespec used;
+    enum itr_status status = ITR_OK;
+
+    *activity = (struct itrp_activity){0};
+    if (thorough) {
+        status = look_at_tasks(process, activity, err);
+    }
+    if (status == ITR_OK && (clock_getcpuclockid(process->id, &clock) != 0 || clock_gettime(clock, &used) != 0)) {
+        status = itr_fail(err, ITR_E_SYSTEM, errno, "cannot read the processor time of process %ld",
+                          (long)process->id);
+    }
+    if (status == ITR_OK) {
+        activity->cpu_ns = (uint64_t)used.tv_sec * 1000000000u + (uint64_t)used.tv_nsec;
+    }
+    return status;
+}

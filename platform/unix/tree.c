@@ -1,0 +1,154 @@
+/* Finds and ends descendants through /proc. It does not know what a host or a trial is. */
+#include "platform/unix/tree.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+uint64_t itrp_tree_now_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
+}
+
+static int children_file = -1;
+
+static void open_children_file(void) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/task/%ld/children", (long)getpid());
+    children_file = open(path, O_RDONLY | O_CLOEXEC);
+}
+
+static long parse_ids(const char *text, pid_t *ids, size_t max) {
+    long count = 0;
+    while (*text != '\0') {
+        char *end = NULL;
+        long id = strtol(text, &end, 10);
+        if (end == text) {
+            break;
+        }
+        if ((size_t)count < max) {
+            ids[count] = (pid_t)id;
+        }
+        count++;
+        text = end;
+        while (*text == ' ' || *text == '\n') {
+            text++;
+        }
+    }
+    return count;
+}
+
+long itrp_tree_adopted(pid_t *children, size_t max) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    char text[4096];
+    pthread_once(&once, open_children_file);
+    if (children_file < 0) {
+        return -1;
+    }
+    ssize_t got = pread(children_file, text, sizeof text - 1, 0);
+    if (got < 0) {
+        return -1;
+    }
+    if ((size_t)got == sizeof text - 1) {
+        while (got > 0 && text[got - 1] != ' ') { /* a cut id is not an id */
+            got--;
+        }
+    }
+    text[got] = '\0';
+    return parse_ids(text, children, max);
+}
+
+static ssize_t read_small(const char *path, char *buffer, size_t bytes) {
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    size_t have = 0;
+    ssize_t got = 0;
+    if (file < 0) {
+        return -1;
+    }
+    while (have < bytes - 1 && (got = read(file, buffer + have, bytes - 1 - have)) > 0) {
+        have += (size_t)got;
+    }
+    close(file);
+    buffer[have] = '\0';
+    return got < 0 ? -1 : (ssize_t)have;
+}
+
+bool itrp_tree_has_variable(pid_t process, const char *name, const char *value) {
+    char path[64];
+    char wanted[128];
+    static const size_t environment_max = 256 * 1024;
+    bool found = false;
+    char *environment = malloc(environment_max);
+
+    if (environment == NULL) {
+        return false;
+    }
+    snprintf(path, sizeof path, "/proc/%ld/environ", (long)process);
+    snprintf(wanted, sizeof wanted, "%s=%s", name, value);
+    ssize_t bytes = read_small(path, environment, environment_max);
+    for (ssize_t at = 0; at < bytes && !found; at += (ssize_t)strlen(environment + at) + 1) {
+        found = strcmp(environment + at, wanted) == 0;
+    }
+    free(environment);
+    return found;
+}
+
+char itrp_tree_state(pid_t process) {
+    char path[64];
+    char stat[512];
+    snprintf(path, sizeof path, "/proc/%ld/stat", (long)process);
+    if (read_small(path, stat, sizeof stat) <= 0) {
+        return 0;
+    }
+    const char *after_name = strrchr(stat, ')');
+    return after_name != NULL && after_name[1] == ' ' ? after_name[2] : '\0';
+}
+
+/* Kills the children that any thread of this process has. Returns how many it saw. */
+static long kill_children_of_all_threads(void) {
+    long seen = 0;
+    DIR *threads = opendir("/proc/self/task");
+    struct dirent *entry = NULL;
+    while (threads != NULL && (entry = readdir(threads)) != NULL) {
+        char path[300];
+        char text[4096];
+        pid_t children[512];
+        snprintf(path, sizeof path, "/proc/self/task/%s/children", entry->d_name);
+        if (entry->d_name[0] == '.' || read_small(path, text, sizeof text) <= 0) {
+            continue;
+        }
+        long count = parse_ids(text, children, sizeof children / sizeof children[0]);
+        for (long i = 0; i < count && i < (long)(sizeof children / sizeof children[0]); i++) {
+            kill(children[i], SIGKILL);
+        }
+        seen += count;
+    }
+    if (threads != NULL) {
+        closedir(threads);
+    }
+    return seen;
+}
+
+bool itrp_tree_end_descendants(uint32_t timeout_ms) {
+    uint64_t deadline_ms = itrp_tree_now_ms() + timeout_ms;
+    do {
+        long seen = kill_children_of_all_threads();
+        int status = 0;
+        while (waitpid(-1, &status, WNOHANG) > 0) {
+        }
+        if (seen == 0) {
+            return true;
+        }
+        nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
+    } while (itrp_tree_now_ms() < deadline_ms);
+    return false;
+}

@@ -1,0 +1,28 @@
+/* The descendants of this process, as /proc shows them. Private to platform/unix. */
+#ifndef INITRACE_PLATFORM_UNIX_TREE_H
+#define INITRACE_PLATFORM_UNIX_TREE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Children that were adopted by, or started from, this process's main thread: a subreaper's orphans
+ * come here. At most `max` ids; returns how many there are (more than `max`: call again after
+ * ending some), or -1 if /proc does not tell. One system call when there are none. */
+long itrp_tree_adopted(pid_t *children, size_t max);
+
+/* True if `process` has `name=value` in its environment. False also for one that cannot be read. */
+bool itrp_tree_has_variable(pid_t process, const char *name, const char *value);
+
+/* One letter of /proc/PID/stat ('R', 'S', 'Z', …), 0 if it is gone. */
+char itrp_tree_state(pid_t process);
+
+/* Kills and reaps every descendant of this process, again and again until none is left or
+ * `timeout_ms` has passed. Async-signal-safe enough to run in a thread beside stopped work. */
+bool itrp_tree_end_descendants(uint32_t timeout_ms);
+
+/* CLOCK_MONOTONIC in ms. */
+uint64_t itrp_tree_now_ms(void);
+
+#endif

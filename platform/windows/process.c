@@ -1,0 +1,415 @@
+/* Processes on Windows: each in a job of its own that ends with its handle, with exactly four
+ * handles inherited, its end told to the loop. It reads neither output nor ledger; command_line.c
+ * makes the texts that CreateProcess wants. */
+#include "platform/platform.h"
+#include "platform/windows/runner_windows.h"
+
+#include <stdlib.h>
+#include <winternl.h>
+
+enum {
+    INHERITED = 4, /* standard input, output, error, ledger */
+    ATTRIBUTES = 2,
+    START_TRIES = 5,
+    STRAYS_MAX = 256,
+};
+
+/* What a process ended by itrp_process_kill() has as its exit code. */
+#define KILLED_CODE 0xE0000001u
+
+struct itrp_process {
+    HANDLE process;
+    HANDLE job;
+    HANDLE wait;
+    uv_async_t ended;
+    itrp_exit_fn on_exit;
+    void *context;
+    struct itrp_exit exit;
+    uint32_t id;
+    bool exited;
+};
+
+/* ---- start ---- */
+
+static HANDLE inheritable_copy(HANDLE handle) {
+    HANDLE copy = NULL;
+    HANDLE self = GetCurrentProcess();
+    if (!DuplicateHandle(self, handle, self, &copy, 0, TRUE, DUPLICATE_SAME_ACCESS)) {
+        return NULL;
+    }
+    return copy;
+}
+
+static HANDLE open_null(void) {
+    SECURITY_ATTRIBUTES inherited = {.nLength = sizeof inherited, .bInheritHandle = TRUE};
+    HANDLE null = CreateFileW(L"NUL", GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE, &inherited,
+                              OPEN_EXISTING, 0, NULL);
+    return null != INVALID_HANDLE_VALUE ? null : NULL;
+}
+
+static void close_handles(HANDLE *handles, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        if (handles[i] != NULL) {
+            CloseHandle(handles[i]);
+        }
+    }
+}
+
+/* Inheritable copies that live only around one CreateProcess: a process started at the same time by
+ * another thread names its own list and gets none of these. */
+static enum itr_status open_inherited(HANDLE *handles, const struct itrp_process_spec *spec,
+                                      struct itr_error *err) {
+    handles[0] = open_null();
+    handles[1] = inheritable_copy(uv_get_osfhandle(spec->output));
+    handles[2] = inheritable_copy(uv_get_osfhandle(spec->error));
+    handles[3] = spec->ledger != NULL ? inheritable_copy((HANDLE)spec->ledger->handle) : NULL;
+    if (handles[0] == NULL || handles[1] == NULL || handles[2] == NULL ||
+        (spec->ledger != NULL && handles[3] == NULL)) {
+        return itrp_windows_fail(err, ITR_E_SYSTEM, GetLastError(),
+                                 "%s: cannot hand over its streams and ledger", spec->program);
+    }
+    return ITR_OK;
+}
+
+/* What CreateProcess is called with. */
+struct launch {
+    wchar_t *program;
+    wchar_t *directory;
+    wchar_t *command_line;
+    wchar_t *environment;
+    HANDLE *inherited;
+    DWORD inherited_count;
+    HANDLE *job;
+    bool own_console;
+};
+
+/* Under Wine 8 CreateProcess fails with ERROR_INTERNAL_ERROR (1359) now and then: once more, a
+ * moment later, it works. */
+static DWORD create_process(const struct launch *launch, STARTUPINFOEXW *start,
+                            PROCESS_INFORMATION *created) {
+    /* A host without a console hears no Ctrl-C meant for the runner. CREATE_NO_WINDOW would start a
+     * conhost for each and halve the rate. */
+    DWORD flags = CREATE_UNICODE_ENVIRONMENT | EXTENDED_STARTUPINFO_PRESENT |
+                  (launch->own_console ? CREATE_NEW_CONSOLE : DETACHED_PROCESS);
+    DWORD error = 0;
+    for (DWORD i = 0; i < START_TRIES; i++) {
+        if (CreateProcessW(launch->program, launch->command_line, NULL, NULL, TRUE, flags,
+                           launch->environment, launch->directory, &start->StartupInfo, created)) {
+            return 0;
+        }
+        error = GetLastError();
+        if (error != ERROR_INTERNAL_ERROR) {
+            break;
+        }
+        Sleep(1u << i);
+    }
+    return error;
+}
+
+/* Handle list: exactly these are inherited. Job list: the process is in its job from its first
+ * instruction on. */
+static DWORD launch_process(const struct launch *launch, PROCESS_INFORMATION *created) {
+    STARTUPINFOEXW start = {.StartupInfo = {.cb = sizeof start,
+                                            .dwFlags = STARTF_USESTDHANDLES | STARTF_USESHOWWINDOW,
+                                            .wShowWindow = SW_HIDE,
+                                            .hStdInput = launch->inherited[0],
+                                            .hStdOutput = launch->inherited[1],
+                                            .hStdError = launch->inherited[2]}};
+    SIZE_T bytes = 0;
+    InitializeProcThreadAttributeList(NULL, ATTRIBUTES, 0, &bytes);
+    start.lpAttributeList = malloc(bytes);
+    if (start.lpAttributeList == NULL ||
+        !InitializeProcThreadAttributeList(start.lpAttributeList, ATTRIBUTES, 0, &bytes)) {
+        free(start.lpAttributeList);
+        return ERROR_NOT_ENOUGH_MEMORY;
+    }
+    DWORD error = 0;
+    if (!UpdateProcThreadAttribute(start.lpAttributeList, 0, PROC_THREAD_ATTRIBUTE_HANDLE_LIST,
+                                   launch->inherited, launch->inherited_count * sizeof(HANDLE),
+                                   NULL, NULL) ||
+        !UpdateProcThreadAttribute(start.lpAttributeList, 0, PROC_THREAD_ATTRIBUTE_JOB_LIST,
+                                   launch->job, sizeof *launch->job, NULL, NULL)) {
+        error = GetLastError();
+    } else {
+        error = create_process(launch, &start, created);
+    }
+    DeleteProcThreadAttributeList(start.lpAttributeList);
+    free(start.lpAttributeList);
+    return error;
+}
+
+static enum itr_status status_of(DWORD error) {
+    return error == ERROR_FILE_NOT_FOUND || error == ERROR_PATH_NOT_FOUND ? ITR_E_NOT_FOUND
+                                                                          : ITR_E_SYSTEM;
+}
+
+/* Starts the process into `process->job`; fills process->process and process->id. */
+static enum itr_status start_in_job(struct itrp_process *process,
+                                    const struct itrp_process_spec *spec, HANDLE *inherited,
+                                    struct itr_error *err) {
+    PROCESS_INFORMATION created = {0};
+    struct launch launch = {
+        .program = itrp_windows_wide(spec->program),
+        .directory = spec->directory != NULL ? itrp_windows_wide(spec->directory) : NULL,
+        .inherited = inherited,
+        .inherited_count = inherited[3] != NULL ? INHERITED : INHERITED - 1,
+        .job = &process->job,
+        .own_console = spec->own_console,
+    };
+    enum itr_status status = ITR_OK;
+    if (launch.program == NULL || (spec->directory != NULL && launch.directory == NULL)) {
+        status = itr_fail(err, ITR_E_USAGE, 0, "a path is not UTF-8, or memory is out");
+    }
+    status =
+        status != ITR_OK ? status : itrp_windows_make_command_line(&launch.command_line, spec, err);
+    status = status != ITR_OK
+                 ? status
+                 : itrp_windows_make_environment(&launch.environment, spec, inherited[3], err);
+    if (status == ITR_OK) {
+        DWORD error = launch_process(&launch, &created);
+        if (error != 0) {
+            status =
+                itrp_windows_fail(err, status_of(error), error, "cannot start %s", spec->program);
+        } else {
+            CloseHandle(created.hThread);
+            process->process = created.hProcess;
+            process->id = created.dwProcessId;
+        }
+    }
+    free(launch.program);
+    free(launch.directory);
+    free(launch.command_line);
+    free(launch.environment);
+    return status;
+}
+
+/* On a thread of the system's pool. */
+static VOID CALLBACK on_process_end(PVOID context, BOOLEAN timed_out) {
+    struct itrp_process *process = context;
+    (void)timed_out;
+    uv_async_send(&process->ended);
+}
+
+static void stop_waiting(struct itrp_process *process) {
+    if (process->wait != NULL) {
+        UnregisterWaitEx(process->wait, INVALID_HANDLE_VALUE);
+        process->wait = NULL;
+    }
+}
+
+static void on_ended(uv_async_t *async) {
+    struct itrp_process *process = async->data;
+    DWORD code = 0;
+    if (process->exited) {
+        return;
+    }
+    stop_waiting(process);
+    GetExitCodeProcess(process->process, &code);
+    process->exit = (struct itrp_exit){.code = code};
+    process->exited = true;
+    process->on_exit(process, process->context);
+}
+
+/* Closing the job ends what is still in it. */
+static void free_process(struct itrp_process *process) {
+    HANDLE handles[] = {process->process, process->job};
+    close_handles(handles, sizeof handles / sizeof handles[0]);
+    free(process);
+}
+
+static void on_closed(uv_handle_t *handle) {
+    free_process(handle->data);
+}
+
+enum itr_status itrp_process_start(struct itrp_process **out, uv_loop_t *loop,
+                                   const struct itrp_process_spec *spec, itrp_exit_fn on_exit,
+                                   void *context, struct itr_error *err) {
+    HANDLE inherited[INHERITED] = {0};
+    struct itrp_process *process = calloc(1, sizeof *process);
+    if (process == NULL) {
+        return itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory");
+    }
+    process->on_exit = on_exit;
+    process->context = context;
+    process->job = itrp_windows_make_job();
+    enum itr_status status = ITR_OK;
+    if (process->job == NULL) {
+        status = itrp_windows_fail(err, ITR_E_SYSTEM, GetLastError(), "cannot make a job object");
+    }
+    status = status != ITR_OK ? status : open_inherited(inherited, spec, err);
+    status = status != ITR_OK ? status : start_in_job(process, spec, inherited, err);
+    close_handles(inherited, INHERITED);
+    if (status != ITR_OK) {
+        free_process(process);
+        return status;
+    }
+    int result = uv_async_init(loop, &process->ended, on_ended);
+    if (result != 0) {
+        free_process(process);
+        return itr_fail(err, ITR_E_SYSTEM, result, "uv_async_init: %s", uv_strerror(result));
+    }
+    process->ended.data = process;
+    if (!RegisterWaitForSingleObject(&process->wait, process->process, on_process_end, process,
+                                     INFINITE, WT_EXECUTEONLYONCE | WT_EXECUTEINWAITTHREAD)) {
+        status = itrp_windows_fail(err, ITR_E_SYSTEM, GetLastError(), "cannot wait for %s",
+                                   spec->program);
+        process->wait = NULL;
+        itrp_process_close(process);
+        return status;
+    }
+    *out = process;
+    return ITR_OK;
+}
+
+/* ---- end ---- */
+
+uint32_t itrp_process_id(const struct itrp_process *process) {
+    return process->id;
+}
+
+const struct itrp_exit *itrp_process_exit(const struct itrp_process *process) {
+    return &process->exit;
+}
+
+void itrp_process_kill(struct itrp_process *process) {
+    TerminateJobObject(process->job, KILLED_CODE);
+}
+
+void itrp_process_close(struct itrp_process *process) {
+    if (process == NULL) {
+        return;
+    }
+    if (!process->exited) {
+        TerminateJobObject(process->job, KILLED_CODE);
+        stop_waiting(process);
+        process->exited = true; /* no more on_exit */
+    }
+    uv_close((uv_handle_t *)&process->ended, on_closed);
+}
+
+/* Under Wine the console's own helper is a child of the process whose console it is. */
+static bool is_console_helper(DWORD id) {
+    static const wchar_t helper[] = L"\\conhost.exe";
+    wchar_t path[4 * MAX_PATH];
+    DWORD length = 4 * MAX_PATH;
+    DWORD helper_length = sizeof helper / sizeof helper[0] - 1;
+    HANDLE process = OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, FALSE, id);
+    if (process == NULL) {
+        return false;
+    }
+    BOOL named = QueryFullProcessImageNameW(process, 0, path, &length);
+    CloseHandle(process);
+    return named && length >= helper_length && _wcsicmp(path + length - helper_length, helper) == 0;
+}
+
+static uint32_t active_processes(HANDLE job) {
+    JOBOBJECT_BASIC_ACCOUNTING_INFORMATION accounting = {0};
+    QueryInformationJobObject(job, JobObjectBasicAccountingInformation, &accounting,
+                              sizeof accounting, NULL);
+    return accounting.ActiveProcesses;
+}
+
+static uint32_t count_strays(const struct itrp_process *process) {
+    union {
+        JOBOBJECT_BASIC_PROCESS_ID_LIST list;
+        char room[sizeof(JOBOBJECT_BASIC_PROCESS_ID_LIST) + STRAYS_MAX * sizeof(ULONG_PTR)];
+    } ids = {0};
+    uint32_t strays = 0;
+    QueryInformationJobObject(process->job, JobObjectBasicProcessIdList, &ids, sizeof ids, NULL);
+    const ULONG_PTR *id = ids.list.ProcessIdList;
+    for (DWORD i = 0; i < ids.list.NumberOfProcessIdsInList; i++) {
+        if ((DWORD)id[i] != process->id && !is_console_helper((DWORD)id[i])) {
+            strays++;
+        }
+    }
+    return strays + ids.list.NumberOfAssignedProcesses - ids.list.NumberOfProcessIdsInList;
+}
+
+enum itr_status itrp_process_end_tree(struct itrp_process *process, uint32_t timeout_ms,
+                                      uint32_t *strays, struct itr_error *err) {
+    ULONGLONG deadline_ms = GetTickCount64() + timeout_ms;
+    uint32_t active = active_processes(process->job);
+    *strays = active > 0 ? count_strays(process) : 0;
+    while (active > 0) {
+        TerminateJobObject(process->job, KILLED_CODE);
+        active = active_processes(process->job);
+        if (active > 0 && GetTickCount64() >= deadline_ms) {
+            return itr_fail(err, ITR_E_TIMEOUT, 0, "%u processes of a host did not end in %u ms",
+                            active, timeout_ms);
+        }
+        Sleep(active > 0 ? 1 : 0);
+    }
+    return ITR_OK;
+}
+
+/* ---- activity ---- */
+
+/* The head of SYSTEM_PROCESS_INFORMATION, as 64-bit systems give it. */
+struct process_information {
+    ULONG next_bytes;
+    ULONG threads;
+    LARGE_INTEGER reserved[3];
+    LARGE_INTEGER created;
+    LARGE_INTEGER user_100ns;
+    LARGE_INTEGER kernel_100ns;
+    UNICODE_STRING name;
+    LONG priority;
+    HANDLE id;
+};
+
+/* GetProcessTimes() would do on Windows; Wine 8's knows the caller's own times only. */
+static const struct process_information *find_process(const void *list, uint32_t id) {
+    const char *at = list;
+    for (;;) {
+        const struct process_information *process = (const void *)at;
+        if ((uint32_t)(uintptr_t)process->id == id) {
+            return process;
+        }
+        if (process->next_bytes == 0) {
+            return NULL;
+        }
+        at += process->next_bytes;
+    }
+}
+
+typedef NTSTATUS(NTAPI *query_system_fn)(ULONG information_class, PVOID information, ULONG bytes,
+                                         PULONG returned);
+
+/* All processes of the system; the caller frees. */
+static void *list_processes(void) {
+    query_system_fn query = (query_system_fn)(uintptr_t)GetProcAddress(
+        GetModuleHandleW(L"ntdll.dll"), "NtQuerySystemInformation");
+    ULONG bytes = 64 * 1024;
+    for (int i = 0; i < 10; i++) {
+        void *list = malloc(bytes);
+        ULONG needed = 0;
+        if (list == NULL) {
+            return NULL;
+        }
+        if (query(SystemProcessInformation, list, bytes, &needed) == 0) {
+            return list;
+        }
+        free(list);
+        bytes = (needed > bytes ? needed : bytes) + 64 * 1024;
+    }
+    return NULL;
+}
+
+enum itr_status itrp_process_activity(const struct itrp_process *process, bool thorough,
+                                      struct itrp_activity *activity, struct itr_error *err) {
+    void *list = list_processes();
+    if (list == NULL) {
+        return itr_fail(err, ITR_E_SYSTEM, 0, "cannot list the system's processes");
+    }
+    const struct process_information *found = find_process(list, process->id);
+    if (found == NULL || process->exited) {
+        free(list);
+        return itr_fail(err, ITR_E_NOT_FOUND, 0, "process %u has ended", process->id);
+    }
+    *activity = (struct itrp_activity){
+        .cpu_ns = (uint64_t)(found->user_100ns.QuadPart + found->kernel_100ns.QuadPart) * 100u,
+        .thorough = thorough,
+    };
+    free(list);
+    return ITR_OK;
+}

@@ -1,0 +1,47 @@
+/* What the files of the Windows runner side share among themselves: text conversion, errors with
+ * the system's own words, the job that ends with its handle, and the search for CtrlRoutine. */
+#ifndef INITRACE_PLATFORM_WINDOWS_RUNNER_WINDOWS_H
+#define INITRACE_PLATFORM_WINDOWS_RUNNER_WINDOWS_H
+
+#include "framework/error.h"
+#include "platform/platform.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <wchar.h>
+#include <windows.h>
+
+/* UTF-8 to UTF-16; NULL if it is not UTF-8 or memory is out. The caller frees with free(). */
+wchar_t *itrp_windows_wide(const char *text);
+
+/* itr_fail() with ": the system's text for os_code" put behind the text. */
+enum itr_status itrp_windows_fail(struct itr_error *err, enum itr_status status, DWORD os_code,
+                                  const char *format, ...) ITR_PRINTF(4, 5);
+
+/* True under Wine: its ntdll exports wine_get_version. */
+bool itrp_windows_is_wine(void);
+
+/* A job whose processes end with its last handle; NULL on failure. */
+HANDLE itrp_windows_make_job(void);
+
+/* The program and its arguments as one line that the C runtimes take apart again. The caller
+ * frees. */
+enum itr_status itrp_windows_make_command_line(wchar_t **out, const struct itrp_process_spec *spec,
+                                               struct itr_error *err) ITR_MUST_USE;
+
+/* The runner's own environment, what the spec adds or replaces, and INITRACE_LEDGER for `ledger` if
+ * that is not NULL. The caller frees. */
+enum itr_status itrp_windows_make_environment(wchar_t **out, const struct itrp_process_spec *spec,
+                                              HANDLE ledger, struct itr_error *err) ITR_MUST_USE;
+
+/* In the short-lived child of itrp_windows_find_ctrl_routine() does that child's work and exits;
+ * does nothing in any other process. */
+void itrp_windows_answer_ctrl_routine(void);
+
+/* Address of kernelbase's CtrlRoutine where kernelbase does not export it: the function on whose
+ * thread a console event arrives, seen in a child of this program with a console of its own. It
+ * holds for every process until the machine restarts. 0 if it cannot be found; takes at most some
+ * seconds. The program must call itrp_guard_enter() first in its main(). */
+uint64_t itrp_windows_find_ctrl_routine(void);
+
+#endif
