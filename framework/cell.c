@@ -47,10 +47,13 @@ static json_t *known_to_json(const struct itr_cell *cell) {
     json_t *list = json_array();
     for (size_t i = 0; i < cell->known_count; i++) {
         const struct itr_cell_known *known = &cell->known[i];
-        json_array_append_new(list, json_pack("{s:s, s:s, s:f, s:f, s:s}", "outcome",
-                                              itr_outcome_name((uint32_t)known->outcome), "signature",
-                                              known->signature, "rate_min", known->rate_min, "rate_max",
-                                              known->rate_max, "thread", known->thread));
+        json_t *one = json_pack("{s:s, s:s, s:f, s:f, s:s}", "outcome", itr_outcome_name((uint32_t)known->outcome),
+                                "signature", known->signature, "rate_min", known->rate_min, "rate_max",
+                                known->rate_max, "thread", known->thread);
+        if (json_array_append_new(list, one) != 0) {
+            json_decref(list);
+            return NULL;
+        }
     }
     return list;
 }

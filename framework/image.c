@@ -9,7 +9,10 @@
 
 #include <uv.h>
 
-enum { READ_STEP = 1 << 20 };
+enum {
+    READ_STEP = 1 << 20,
+    PADDING_MAX = 31, /* bytes between functions that count to the one before */
+};
 
 /* ---- safe reads ---- */
 
@@ -514,8 +517,7 @@ const struct itr_symbol *itr_image_symbol(const struct itr_image *image, uint64_
     size_t low = 0;
     size_t high = image->place_count;
     const struct itr_symbol *symbol;
-    uint64_t begin;
-    uint64_t end;
+    uint64_t behind;
 
     while (low < high) { /* places before `low` begin at or before rva */
         size_t middle = low + (high - low) / 2;
@@ -532,8 +534,9 @@ const struct itr_symbol *itr_image_symbol(const struct itr_image *image, uint64_
     if (rva - symbol->rva < symbol->bytes) {
         return symbol;
     }
-    /* In the padding behind a Go function, which belongs to it for Go. */
-    if (itr_image_go_function(image, rva, &begin, &end) && begin == symbol->rva) {
+    behind = symbol->rva + symbol->bytes;
+    if (symbol->kind == ITR_SYMBOL_FUNCTION && low < image->place_count &&
+        image->symbols[image->places[low]].rva - behind <= PADDING_MAX) {
         return symbol;
     }
     return NULL;

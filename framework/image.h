@@ -100,7 +100,8 @@ const struct itr_section *itr_image_section_at(const struct itr_image *image, ui
 size_t itr_image_function_count(const struct itr_image *image);
 const struct itr_symbol *itr_image_function(const struct itr_image *image, size_t index);
 
-/* The symbol that holds `rva`, or NULL: between functions, in a PLT, outside. */
+/* The symbol that holds `rva`, or NULL: in a PLT, in code that no table names, outside. The padding
+ * of up to 31 bytes between two functions counts to the first. */
 const struct itr_symbol *itr_image_symbol(const struct itr_image *image, uint64_t rva);
 
 /* The same as name and distance from its beginning. False leaves both untouched. */

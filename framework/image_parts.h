@@ -95,10 +95,6 @@ enum itr_status itr_image_read_pe(struct itr_image *image, struct itr_error *err
  * Symbols are in no order before and after. */
 bool itr_image_read_pclntab(struct itr_image *image);
 
-/* The Go function that holds `rva`: [*begin, *end). */
-bool itr_image_go_function(const struct itr_image *image, uint64_t rva, uint64_t *begin,
-                           uint64_t *end);
-
 /* Whether [rva, rva+count) lies in executable memory. */
 bool itr_image_is_executable(const struct itr_image *image, uint64_t rva, uint64_t count);
 

@@ -299,18 +299,6 @@ bool itr_image_line_at(const struct itr_image *image, uint64_t rva, const char *
     return true;
 }
 
-bool itr_image_go_function(const struct itr_image *image, uint64_t rva, uint64_t *begin,
-                           uint64_t *end) {
-    uint32_t index;
-
-    if (!find_function(&image->go, rva, &index)) {
-        return false;
-    }
-    *begin = image->go.text + entry_offset(&image->go, index);
-    *end = image->go.text + entry_offset(&image->go, index + 1);
-    return true;
-}
-
 static bool add_functions(struct itr_image *image) {
     const struct itr_image_pclntab *go = &image->go;
 

@@ -1,5 +1,6 @@
-/* Reads PE32+ files for x86-64: sections, the COFF symbol table with its long names, exports. It
- * applies no relocation and reads no debug information. */
+/* Reads PE32+ files for x86-64: sections, the COFF symbol table with its long names, exports, and the
+ * ends of functions from the exception table. It applies no relocation and reads no debug
+ * information. */
 #include "framework/image_parts.h"
 
 #include <stdio.h>
@@ -14,6 +15,9 @@ enum {
     SYMBOL_BYTES = 18,
     SHORT_NAME_BYTES = 8,
     EXPORT_DIRECTORY_BYTES = 40,
+    FUNCTION_ENTRY_BYTES = 12,
+    DIRECTORY_EXPORTS = 0,
+    DIRECTORY_EXCEPTIONS = 3,
     MACHINE_X86_64 = 0x8664,
     MAGIC_PE32_PLUS = 0x20b,
     CLASS_EXTERNAL = 2,
@@ -146,7 +150,7 @@ static bool add_symbol(struct itr_image *image, const uint8_t *p, const uint8_t 
     if (symbol.name == NULL || symbol.name[0] == '\0' || symbol.rva >= image->size) {
         return true;
     }
-    if (storage == CLASS_STATIC && p[17] > 0 && symbol.name[0] == '.' && type == 0) {
+    if (storage == CLASS_STATIC && symbol.name[0] == '.' && type == 0) {
         return true; /* an object file's part of a section */
     }
     symbol.kind = (itr_image_u32(section + 36) & section_executable) != 0 ? ITR_SYMBOL_FUNCTION
@@ -236,6 +240,36 @@ static bool read_exports(struct itr_image *image, uint64_t rva, uint64_t bytes) 
     return true;
 }
 
+/* ---- ends of functions ---- */
+
+/* The exception table says where functions begin and end, sorted: it gives those their size whose
+ * symbols have none. */
+static void read_ends(struct itr_image *image, uint64_t rva, uint64_t bytes) {
+    const uint8_t *table = itr_image_bytes_at(image, rva, (size_t)bytes);
+    uint64_t count = bytes / FUNCTION_ENTRY_BYTES;
+
+    for (size_t i = 0; table != NULL && i < image->symbol_count; i++) {
+        struct itr_symbol *symbol = &image->symbols[i];
+        uint64_t low = 0;
+        uint64_t high = count;
+        while (low < high) { /* entries before `low` begin before the symbol */
+            uint64_t middle = low + (high - low) / 2;
+            if (itr_image_u32(table + middle * FUNCTION_ENTRY_BYTES) < symbol->rva) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        if (low < count && symbol->kind == ITR_SYMBOL_FUNCTION) {
+            uint64_t begin = itr_image_u32(table + low * FUNCTION_ENTRY_BYTES);
+            uint64_t end = itr_image_u32(table + low * FUNCTION_ENTRY_BYTES + 4);
+            if (begin == symbol->rva && end > begin && end <= image->size) {
+                symbol->bytes = end - begin;
+            }
+        }
+    }
+}
+
 enum itr_status itr_image_read_pe(struct itr_image *image, struct itr_error *err) {
     const uint8_t *dos = itr_image_file(image, 0, DOS_HEADER_BYTES);
     uint64_t at = dos != NULL ? itr_image_u32(dos + 60) : 0;
@@ -245,6 +279,7 @@ enum itr_status itr_image_read_pe(struct itr_image *image, struct itr_error *err
     struct strings strings;
     unsigned section_count;
     uint64_t optional_bytes;
+    uint64_t directories;
 
     image->format = ITR_IMAGE_PE;
     if (dos == NULL || coff == NULL || memcmp(coff, "PE\0\0", 4) != 0) {
@@ -272,8 +307,17 @@ enum itr_status itr_image_read_pe(struct itr_image *image, struct itr_error *err
     if (!read_symbols(image, coff, sections, &strings)) {
         return ITR_OK;
     }
-    if (itr_image_u32(optional + 108) >= 1 && optional_bytes >= OPTIONAL_HEADER_BYTES + 8) {
-        (void)read_exports(image, itr_image_u32(optional + 112), itr_image_u32(optional + 116));
+    directories = itr_image_u32(optional + 108);
+    if (directories > (optional_bytes - OPTIONAL_HEADER_BYTES) / 8) {
+        directories = (optional_bytes - OPTIONAL_HEADER_BYTES) / 8;
+    }
+    if (directories > DIRECTORY_EXPORTS) {
+        const uint8_t *p = optional + OPTIONAL_HEADER_BYTES + 8 * DIRECTORY_EXPORTS;
+        (void)read_exports(image, itr_image_u32(p), itr_image_u32(p + 4));
+    }
+    if (directories > DIRECTORY_EXCEPTIONS) {
+        const uint8_t *p = optional + OPTIONAL_HEADER_BYTES + 8 * DIRECTORY_EXCEPTIONS;
+        read_ends(image, itr_image_u32(p), itr_image_u32(p + 4));
     }
     return ITR_OK;
 }

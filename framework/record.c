@@ -8,6 +8,21 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Sets a key; a record that lacks something is none: it becomes NULL, and stays so. */
+static void put(json_t **object, const char *key, json_t *value) {
+    if (json_object_set_new_nocheck(*object, key, value) != 0) {
+        json_decref(*object);
+        *object = NULL;
+    }
+}
+
+static void append(json_t **list, json_t *value) {
+    if (json_array_append_new(*list, value) != 0) {
+        json_decref(*list);
+        *list = NULL;
+    }
+}
+
 /* A string value from bytes a host may have chosen. */
 static json_t *safe_string(const char *text, size_t bytes) {
     struct itr_text clean = {.ceiling = 64 * 1024};
@@ -47,8 +62,10 @@ static const struct itr_handled *handled_of(const struct itr_record *record, uin
 
 static json_t *shot_to_json(const struct itr_record *record, uint32_t index) {
     const struct itr_shot_request *planned = &record->plan->request.shots[index];
-    const struct itr_shot_reply *shot = &record->seen->ledger.shots[index];
-    const struct itr_handled *handled = handled_of(record, index);
+    static const struct itr_shot_reply unknown;
+    bool sound = record->seen->ledger_sound;
+    const struct itr_shot_reply *shot = sound ? &record->seen->ledger.shots[index] : &unknown;
+    const struct itr_handled *handled = sound ? handled_of(record, index) : NULL;
     uint64_t origin_ns = origin_of(record->seen);
     json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:I, s:o, s:o, s:o}", "event", itr_event_name(planned->event), "at",
                              record->at, "delivery", itr_delivery_name(planned->delivery), "target",
@@ -56,30 +73,30 @@ static json_t *shot_to_json(const struct itr_record *record, uint32_t index) {
                              "fired_ns", relative(shot->fired_ns, origin_ns), "sent_ns",
                              relative(shot->sent_ns, origin_ns), "handled_ns",
                              relative(handled != NULL ? handled->entered_ns : 0, origin_ns));
-    json_object_set_new(json, "si_code",
-                        handled != NULL && itrp_capabilities()->signals ? json_integer(handled->si_code) : json_null());
-    json_object_set_new(json, "sender_thread", json_integer(shot->sender_thread));
+    put(&json, "si_code",
+        handled != NULL && itrp_capabilities()->signals ? json_integer(handled->si_code) : json_null());
+    put(&json, "sender_thread", json_integer(shot->sender_thread));
     if (shot->target_thread != 0) {
-        json_object_set_new(json, "target_thread", json_integer(shot->target_thread));
+        put(&json, "target_thread", json_integer(shot->target_thread));
     }
     if (handled != NULL) {
-        json_object_set_new(json, "handler_thread", json_integer(handled->thread));
+        put(&json, "handler_thread", json_integer(handled->thread));
     }
     if (shot->send_error != 0) {
-        json_object_set_new(json, "send_error", json_integer(shot->send_error));
+        put(&json, "send_error", json_integer(shot->send_error));
     }
     if (shot->event_thread != 0) {
-        json_object_set_new(json, "event_thread", json_integer(shot->event_thread));
-        json_object_set_new(json, "thread_started_ns", relative(shot->thread_started_ns, origin_ns));
-        json_object_set_new(json, "thread_ended_ns", relative(shot->thread_ended_ns, origin_ns));
-        json_object_set_new(json, "thread_exit",
-                            shot->thread_ended_ns != 0 ? itr_json_hex(shot->event_thread_exit) : json_null());
+        put(&json, "event_thread", json_integer(shot->event_thread));
+        put(&json, "thread_started_ns", relative(shot->thread_started_ns, origin_ns));
+        put(&json, "thread_ended_ns", relative(shot->thread_ended_ns, origin_ns));
+        put(&json, "thread_exit",
+            shot->thread_ended_ns != 0 ? itr_json_hex(shot->event_thread_exit) : json_null());
     }
     if (shot->released_ns != 0) {
-        json_object_set_new(json, "released_ns", relative(shot->released_ns, origin_ns));
+        put(&json, "released_ns", relative(shot->released_ns, origin_ns));
     }
     if (record->plan->unit >= 0) {
-        json_object_set_new(json, "unit", json_real(record->plan->unit));
+        put(&json, "unit", json_real(record->plan->unit));
     }
     return json;
 }
@@ -90,10 +107,10 @@ static json_t *exit_to_json(const struct itr_observation *seen) {
     }
     json_t *json = json_pack("{s:b}", "by_runner", (int)seen->ended_by_runner);
     if (seen->exit.signaled) {
-        json_object_set_new(json, "signal", json_string(itrp_signal_name(seen->exit.signal)));
-        json_object_set_new(json, "core", json_boolean(seen->exit.core_dumped));
+        put(&json, "signal", json_string(itrp_signal_name(seen->exit.signal)));
+        put(&json, "core", json_boolean(seen->exit.core_dumped));
     } else {
-        json_object_set_new(json, "code", itr_json_hex(seen->exit.code));
+        put(&json, "code", itr_json_hex(seen->exit.code));
     }
     return json;
 }
@@ -102,8 +119,7 @@ static json_t *phases_to_json(const struct itr_observation *seen) {
     json_t *json = json_object();
     for (uint32_t i = 0; i < ITR_PHASE_COUNT; i++) {
         if (seen->ledger.phase_ns[i] != 0) {
-            json_object_set_new_nocheck(json, itr_phase_name(i),
-                                        json_integer((json_int_t)(seen->ledger.phase_ns[i] - seen->begin_ns)));
+            put(&json, itr_phase_name(i), json_integer((json_int_t)(seen->ledger.phase_ns[i] - seen->begin_ns)));
         }
     }
     return json;
@@ -127,13 +143,13 @@ static json_t *exceptions_to_json(const struct itr_record *record) {
     char shape[64];
     json_t *list = json_array();
     for (uint32_t i = 0; i < ledger->exception_count && i < ITR_EXCEPTIONS_MAX; i++) {
-        json_array_append_new(list, exception_to_json(record, &ledger->exceptions[i]));
+        append(&list, exception_to_json(record, &ledger->exceptions[i]));
     }
     itr_exception_shape(ledger, shape, sizeof shape);
     json_t *json = json_pack("{s:I, s:s, s:o}", "count", (json_int_t)ledger->exception_count, "shape", shape, "first",
                              list);
     if (ledger->exception_count > ITR_EXCEPTIONS_MAX) {
-        json_object_set_new(json, "last", exception_to_json(record, &ledger->last_exception));
+        put(&json, "last", exception_to_json(record, &ledger->last_exception));
     }
     return json;
 }
@@ -144,56 +160,58 @@ static json_t *stream_to_json(const struct itr_capture *capture) {
                              itr_json_hex(itr_capture_hash(capture)), "shape", itr_shape_kind_name(shape.kind),
                              "cut_bytes", (json_int_t)itr_capture_cut_bytes(capture));
     if (shape.period_bytes != 0) {
-        json_object_set_new(json, "period_bytes", json_integer((json_int_t)shape.period_bytes));
-        json_object_set_new(json, "repeats", json_integer((json_int_t)shape.repeats));
+        put(&json, "period_bytes", json_integer((json_int_t)shape.period_bytes));
+        put(&json, "repeats", json_integer((json_int_t)shape.repeats));
     }
     if (shape.anchor[0] != '\0') {
-        json_object_set_new(json, "anchor", safe_string(shape.anchor, strlen(shape.anchor)));
+        put(&json, "anchor", safe_string(shape.anchor, strlen(shape.anchor)));
     }
     if (shape.garbage) {
-        json_object_set_new(json, "garbage_offset", json_integer((json_int_t)shape.garbage_offset));
+        put(&json, "garbage_offset", json_integer((json_int_t)shape.garbage_offset));
     }
     return json;
 }
 
-/* What is there only when it says something: most trials print nothing and leave nothing behind. */
-static void add_rare(const struct itr_record *record, json_t *json) {
+/* What is there only when it says something: most trials print nothing and leave nothing behind. Takes `json`
+ * over and returns it, or NULL. */
+static json_t *add_rare(const struct itr_record *record, json_t *json) {
     const struct itr_observation *seen = record->seen;
     if (seen->output->total_bytes > 0) {
-        json_object_set_new(json, "stdout", stream_to_json(seen->output));
+        put(&json, "stdout", stream_to_json(seen->output));
     }
     if (seen->error_output->total_bytes > 0) {
-        json_object_set_new(json, "stderr", stream_to_json(seen->error_output));
+        put(&json, "stderr", stream_to_json(seen->error_output));
     }
     if (seen->ledger_sound && seen->ledger.exception_count > 0) {
-        json_object_set_new(json, "exceptions", exceptions_to_json(record));
+        put(&json, "exceptions", exceptions_to_json(record));
     }
     if (seen->strays > 0) {
-        json_object_set_new(json, "strays", json_integer(seen->strays));
+        put(&json, "strays", json_integer(seen->strays));
     }
     if (seen->output_cut_off) {
-        json_object_set_new(json, "output_cut_off", json_true());
+        put(&json, "output_cut_off", json_true());
     }
     if (seen->event_pending) {
-        json_object_set_new(json, "event_pending", json_true());
+        put(&json, "event_pending", json_true());
     }
     if (seen->tool.status != ITR_OK) {
-        json_object_set_new(json, "tool_error", safe_string(seen->tool.text, strlen(seen->tool.text)));
+        put(&json, "tool_error", safe_string(seen->tool.text, strlen(seen->tool.text)));
     }
     if (record->classification->detail[0] != '\0') {
-        json_object_set_new(json, "detail",
-                            safe_string(record->classification->detail, strlen(record->classification->detail)));
+        put(&json, "detail",
+            safe_string(record->classification->detail, strlen(record->classification->detail)));
     }
     if (record->evidence != NULL) {
-        json_object_set_new(json, "evidence", json_string(record->evidence));
+        put(&json, "evidence", json_string(record->evidence));
     }
+    return json;
 }
 
 json_t *itr_record_to_json(const struct itr_record *record) {
     const struct itr_observation *seen = record->seen;
     json_t *shots = json_array();
     for (uint32_t i = 0; i < record->plan->request.shot_count; i++) {
-        json_array_append_new(shots, shot_to_json(record, i));
+        append(&shots, shot_to_json(record, i));
     }
     json_t *json = json_pack(
         "{s:i, s:I, s:I, s:s, s:o, s:s, s:o, s:o, s:o, s:s, s:I}", "format", ITR_RECORD_FORMAT, "trial",
@@ -206,23 +224,28 @@ json_t *itr_record_to_json(const struct itr_record *record) {
         return NULL;
     }
     if (seen->ledger_sound) {
-        json_object_set_new(json, "phases", phases_to_json(seen));
-        json_object_set_new(json, "handled", json_integer(seen->ledger.handled_count));
+        put(&json, "phases", phases_to_json(seen));
+        put(&json, "handled", json_integer(seen->ledger.handled_count));
     }
-    add_rare(record, json);
-    return json;
+    return add_rare(record, json);
 }
 
 /* ---- back ---- */
+
+static bool is_count(const json_t *json) {
+    return json_is_integer(json) && json_integer_value(json) >= 0;
+}
 
 enum itr_status itr_record_read(const json_t *json, uint64_t *cell, struct itr_row *row, struct itr_error *err) {
     const char *outcome = json_string_value(json_object_get(json, "outcome"));
     const char *signature = json_string_value(json_object_get(json, "signature"));
     const json_t *fired = json_object_get(json_array_get(json_object_get(json, "shots"), 0), "fired_ns");
+    /* Without it the time counts from the trial's begin. */
+    bool loaded = json_object_get(json_object_get(json, "phases"), "load-begin") != NULL;
     int value = outcome != NULL ? itr_outcome_of(outcome) : -1;
 
     if (json_integer_value(json_object_get(json, "format")) != ITR_RECORD_FORMAT || value < 0 || signature == NULL ||
-        !json_is_integer(json_object_get(json, "trial")) || !json_is_integer(json_object_get(json, "cell"))) {
+        !is_count(json_object_get(json, "trial")) || !is_count(json_object_get(json, "cell"))) {
         return itr_fail(err, ITR_E_FORMAT, 0, "not a trial of format %d", ITR_RECORD_FORMAT);
     }
     *cell = (uint64_t)json_integer_value(json_object_get(json, "cell"));
@@ -230,7 +253,7 @@ enum itr_status itr_record_read(const json_t *json, uint64_t *cell, struct itr_r
         .trial = (uint64_t)json_integer_value(json_object_get(json, "trial")),
         .outcome = (enum itr_outcome)value,
         .signature = signature,
-        .fired_after_load_ns = json_is_integer(fired) ? (int64_t)json_integer_value(fired) : INT64_MIN,
+        .fired_after_load_ns = loaded && json_is_integer(fired) ? (int64_t)json_integer_value(fired) : INT64_MIN,
         .strays = (uint32_t)json_integer_value(json_object_get(json, "strays")),
     };
     return ITR_OK;
@@ -238,10 +261,11 @@ enum itr_status itr_record_read(const json_t *json, uint64_t *cell, struct itr_r
 
 enum itr_status itr_record_read_plan(const json_t *json, uint64_t *planned_ns, uint64_t *seed,
                                      struct itr_error *err) {
-    const json_t *shot = json_array_get(json_object_get(json, "shots"), 0);
+    const json_t *shots = json_object_get(json, "shots");
+    const json_t *shot = json_array_get(shots, 0);
     *planned_ns = (uint64_t)json_integer_value(json_object_get(shot, "planned_ns"));
-    if (!itr_json_from_hex(json_object_get(json, "seed"), seed) ||
-        (shot != NULL && !json_is_integer(json_object_get(shot, "planned_ns")))) {
+    if (!itr_json_from_hex(json_object_get(json, "seed"), seed) || !json_is_array(shots) ||
+        (shot != NULL && !is_count(json_object_get(shot, "planned_ns")))) {
         return itr_fail(err, ITR_E_FORMAT, 0, "the trial's record has no plan");
     }
     return ITR_OK;

@@ -145,23 +145,33 @@ static bool is_as_filed(const struct itr_selection *s) {
     return s->event == NULL && s->delivery == NULL && s->target == NULL && s->environment.count == 0;
 }
 
-static void choose_known(const struct choice *choice, struct itr_cell *cell) {
-    for (size_t i = 0; i < choice->c->known_count && is_as_filed(choice->selection); i++) {
+static enum itr_status choose_known(const struct choice *choice, struct itr_cell *cell) {
+    enum itr_status status = ITR_OK;
+    for (size_t i = 0; i < choice->c->known_count && is_as_filed(choice->selection) && status == ITR_OK; i++) {
         const struct itr_known *known = &choice->c->known[i];
         bool here = known->system == NULL || strcmp(known->system, itrp_system_name()) == 0 ||
                     strcmp(known->system, itrp_system_family()) == 0;
         bool version = known->go == NULL || (choice->go != NULL && itr_go_in_range(choice->go, known->go));
         bool point = known->at.count == 0 || lists(&known->at, choice->at);
         bool arm = cell->control[0] == '\0' ? known->controls.count == 0 : lists(&known->controls, cell->control);
-        if (here && version && point && arm && cell->known_count < ITR_CELL_KNOWN_MAX) {
-            struct itr_cell_known *to = &cell->known[cell->known_count++];
-            to->outcome = known->outcome;
-            to->rate_min = known->rate_min;
-            to->rate_max = known->rate_max;
-            snprintf(to->signature, sizeof to->signature, "%s", known->signature != NULL ? known->signature : "*");
-            snprintf(to->thread, sizeof to->thread, "%s", known->thread != NULL ? known->thread : "");
+        if (!here || !version || !point || !arm) {
+            continue;
+        }
+        if (cell->known_count == ITR_CELL_KNOWN_MAX) {
+            return itr_fail(choice->err, ITR_E_LIMIT, 0, "%s: more than %d known failures apply at %s",
+                            choice->c->name, ITR_CELL_KNOWN_MAX, choice->at);
+        }
+        struct itr_cell_known *to = &cell->known[cell->known_count++];
+        to->outcome = known->outcome;
+        to->rate_min = known->rate_min;
+        to->rate_max = known->rate_max;
+        status = copy_text(choice, to->signature, sizeof to->signature,
+                           known->signature != NULL ? known->signature : "*");
+        if (status == ITR_OK) {
+            status = copy_text(choice, to->thread, sizeof to->thread, known->thread);
         }
     }
+    return status;
 }
 
 static enum itr_status add_cell(struct itr_cells *cells, const struct choice *choice) {
@@ -202,10 +212,12 @@ static enum itr_status add_cell(struct itr_cells *cells, const struct choice *ch
     if (status == ITR_OK) {
         status = choose_environment(choice, cell);
     }
+    if (status == ITR_OK) {
+        status = choose_known(choice, cell);
+    }
     if (status != ITR_OK) {
         return status;
     }
-    choose_known(choice, cell);
     if (cells->count > 0) {
         const struct itr_cell *before = &cells->items[cells->count - 1];
         cell->first_trial = before->first_trial + before->count;

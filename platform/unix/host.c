@@ -511,8 +511,8 @@ _Noreturn void itrh_exit_now(uint32_t code) {
 }
 
 _Noreturn void itrh_crash(void) {
-    volatile int *nowhere = (volatile int *)(uintptr_t)8;
-    *nowhere = 1;
+    volatile uintptr_t nowhere = 8; /* volatile, so that the compiler does not see through it */
+    *(volatile int *)nowhere = 1;
     abort();
 }
 

@@ -1,0 +1,506 @@
+/* Unit tests of record.c: what reports and replays need comes back from a line, hostile bytes give valid JSON,
+ * a ledger that is not sound is not believed, and no memory is no half record. */
+#include "framework/record.h"
+
+#include "framework/cell.h"
+#include "framework/random.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define MS UINT64_C(1000000)
+#define BEGIN_NS UINT64_C(0x7000000000000000) /* a machine that runs since long: more than a double holds */
+
+struct trial {
+    struct itr_plan plan;
+    struct itr_observation seen;
+    struct itr_modules modules;
+    struct itr_capture output;
+    struct itr_capture error_output;
+    struct itr_classification result;
+    struct itr_record record;
+};
+
+static void trial_begin(struct trial *trial) {
+    struct itr_ledger_reply *ledger = &trial->seen.ledger;
+    memset(trial, 0, sizeof *trial);
+    trial->plan.request.shot_count = 1;
+    trial->plan.request.shots[0] = (struct itr_shot_request){.event = ITR_EVENT_SIGURG,
+                                                             .delivery = ITR_DELIVERY_TGKILL,
+                                                             .target = ITR_TARGET_MAIN,
+                                                             .where = ITR_WHERE_PHASE,
+                                                             .phase = ITR_PHASE_LOAD_BEGIN,
+                                                             .offset_ns = 1234567};
+    trial->plan.unit = 0.375;
+    trial->seen.output = &trial->output;
+    trial->seen.error_output = &trial->error_output;
+    trial->seen.end = ITR_END_LOST;
+    trial->seen.ended_by_runner = true;
+    trial->seen.exit = (struct itrp_exit){.signaled = true, .signal = 11};
+    trial->seen.begin_ns = BEGIN_NS;
+    trial->seen.end_ns = BEGIN_NS + 20 * MS;
+    trial->seen.ledger_sound = true;
+    for (uint32_t i = 0; i <= ITR_PHASE_WAITING; i++) {
+        ledger->phase_ns[i] = BEGIN_NS + i * MS;
+    }
+    ledger->shots[0].fired_ns = BEGIN_NS + 3 * MS + 1;
+    ledger->shots[0].sent_ns = BEGIN_NS + 3 * MS + 2;
+    ledger->shots[0].sender_thread = 42;
+    trial->seen.strays = 2;
+    trial->result.outcome = ITR_OUTCOME_LOST;
+    snprintf(trial->result.signature, sizeof trial->result.signature, "lost SIGURG");
+    trial->modules.library.name = "minimal";
+    trial->modules.host.name = "library_host";
+    trial->record = (struct itr_record){.cell = 3,
+                                        .trial = UINT64_C(1) << 40,
+                                        .seed = UINT64_C(0xfedcba9876543210),
+                                        .case_name = "sigurg-during-init",
+                                        .at = "time",
+                                        .plan = &trial->plan,
+                                        .seen = &trial->seen,
+                                        .modules = &trial->modules,
+                                        .classification = &trial->result};
+}
+
+static void trial_end(struct trial *trial) {
+    itr_capture_release(&trial->output);
+    itr_capture_release(&trial->error_output);
+}
+
+static void hear(struct trial *trial) {
+    trial->seen.ledger.handled_count = 1;
+    trial->seen.ledger.handled[0] = (struct itr_handled){
+        .entered_ns = BEGIN_NS + 4 * MS, .event = ITR_EVENT_SIGURG, .thread = 43, .si_code = -6};
+}
+
+/* The line, read again as a program would. */
+static json_t *line_of(const struct trial *trial) {
+    json_t *json = itr_record_to_json(&trial->record);
+    assert_non_null(json);
+    char *text = json_dumps(json, JSON_COMPACT);
+    assert_non_null(text);
+    json_decref(json);
+    assert_null(strchr(text, '\n'));
+    json = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    assert_non_null(json);
+    free(text);
+    return json;
+}
+
+/* Value at a path such as "shots.0.event". */
+static const json_t *at(const json_t *json, const char *path) {
+    char part[64];
+    while (json != NULL && *path != '\0') {
+        size_t length = strcspn(path, ".");
+        assert_true(length < sizeof part);
+        memcpy(part, path, length);
+        part[length] = '\0';
+        json = json_is_array(json) ? json_array_get(json, (size_t)atoi(part)) : json_object_get(json, part);
+        path += length + (path[length] == '.' ? 1 : 0);
+    }
+    return json;
+}
+
+static void assert_text(const json_t *json, const char *path, const char *expected) {
+    const char *text = json_string_value(at(json, path));
+    assert_non_null(text);
+    assert_string_equal(text, expected);
+}
+
+static void assert_number(const json_t *json, const char *path, int64_t expected) {
+    assert_true(json_is_integer(at(json, path)));
+    assert_true(json_integer_value(at(json, path)) == expected);
+}
+
+/* ---- there and back ---- */
+
+static void what_counting_needs_comes_back(void **state) {
+    struct trial trial;
+    struct itr_row row;
+    uint64_t cell = 0;
+    (void)state;
+    trial_begin(&trial);
+    json_t *json = line_of(&trial);
+    assert_int_equal(itr_record_read(json, &cell, &row, NULL), ITR_OK);
+    assert_int_equal(cell, 3);
+    assert_true(row.trial == UINT64_C(1) << 40);
+    assert_int_equal(row.outcome, ITR_OUTCOME_LOST);
+    assert_string_equal(row.signature, "lost SIGURG");
+    assert_true(row.fired_after_load_ns == (int64_t)(MS + 1));
+    assert_true(row.fired_after_load_ns == itr_record_fired_after_load(&trial.seen));
+    assert_int_equal(row.strays, 2);
+    json_decref(json);
+    trial_end(&trial);
+}
+
+static void what_a_replay_needs_comes_back(void **state) {
+    struct trial trial;
+    uint64_t planned_ns = 0;
+    uint64_t seed = 0;
+    (void)state;
+    trial_begin(&trial);
+    json_t *json = line_of(&trial);
+    assert_int_equal(itr_record_read_plan(json, &planned_ns, &seed, NULL), ITR_OK);
+    assert_int_equal(planned_ns, 1234567);
+    assert_true(seed == UINT64_C(0xfedcba9876543210));
+    json_decref(json);
+    trial.plan.request.shot_count = 0;
+    json = line_of(&trial);
+    assert_int_equal(itr_record_read_plan(json, &planned_ns, &seed, NULL), ITR_OK);
+    assert_int_equal(planned_ns, 0);
+    json_decref(json);
+    trial_end(&trial);
+}
+
+/* A campaign that is read again counts as it did while it ran. */
+static void the_place_of_a_shot_is_the_same_when_it_is_read_again(void **state) {
+    struct itr_random random = itr_random_seed(5);
+    (void)state;
+    for (int i = 0; i < 500; i++) {
+        struct trial trial;
+        struct itr_row row;
+        uint64_t cell = 0;
+        uint32_t reached = (uint32_t)itr_random_below(&random, ITR_PHASE_COUNT + 1);
+        trial_begin(&trial);
+        for (uint32_t k = reached; k < ITR_PHASE_COUNT; k++) {
+            trial.seen.ledger.phase_ns[k] = 0;
+        }
+        trial.seen.ledger.shots[0].fired_ns =
+            itr_random_below(&random, 3) != 0 ? BEGIN_NS + itr_random_below(&random, 9 * MS) : 0;
+        trial.seen.ledger_sound = itr_random_below(&random, 4) != 0;
+        trial.plan.request.shot_count = (uint32_t)itr_random_below(&random, 2);
+        json_t *json = line_of(&trial);
+        assert_int_equal(itr_record_read(json, &cell, &row, NULL), ITR_OK);
+        if (trial.plan.request.shot_count > 0) {
+            assert_true(row.fired_after_load_ns == itr_record_fired_after_load(&trial.seen));
+        } else {
+            assert_true(row.fired_after_load_ns == INT64_MIN);
+        }
+        json_decref(json);
+        trial_end(&trial);
+    }
+}
+
+/* ---- the format that others read ---- */
+
+static void a_line_says_what_happened(void **state) {
+    struct trial trial;
+    (void)state;
+    trial_begin(&trial);
+    json_t *json = line_of(&trial);
+    assert_number(json, "format", ITR_RECORD_FORMAT);
+    assert_text(json, "case", "sigurg-during-init");
+    assert_text(json, "seed", "0xfedcba9876543210");
+    assert_text(json, "outcome", "lost");
+    assert_text(json, "signature", "lost SIGURG");
+    assert_text(json, "end", "lost");
+    assert_number(json, "duration_ns", (int64_t)(20 * MS));
+    assert_number(json, "phases.host-started", 0 * (int64_t)MS);
+    assert_number(json, "phases.waiting", 6 * (int64_t)MS);
+    assert_null(at(json, "phases.finished"));
+    assert_number(json, "handled", 0);
+    assert_number(json, "strays", 2);
+    assert_true(json_is_true(at(json, "exit.by_runner")));
+    assert_text(json, "exit.signal", itrp_signal_name(11));
+    assert_int_equal(json_array_size(at(json, "shots")), 1);
+    assert_text(json, "shots.0.event", "SIGURG");
+    assert_text(json, "shots.0.at", "time");
+    assert_text(json, "shots.0.delivery", "tgkill");
+    assert_text(json, "shots.0.target", "main");
+    assert_number(json, "shots.0.planned_ns", 1234567);
+    assert_number(json, "shots.0.fired_ns", (int64_t)MS + 1);
+    assert_number(json, "shots.0.sent_ns", (int64_t)MS + 2);
+    assert_true(json_is_null(at(json, "shots.0.handled_ns")));
+    assert_true(json_is_null(at(json, "shots.0.si_code")));
+    assert_number(json, "shots.0.sender_thread", 42);
+    assert_true(json_real_value(at(json, "shots.0.unit")) == 0.375);
+    assert_null(at(json, "stdout"));
+    assert_null(at(json, "stderr"));
+    assert_null(at(json, "exceptions"));
+    assert_null(at(json, "evidence"));
+    json_decref(json);
+    trial_end(&trial);
+}
+
+static void a_shot_that_was_heard_says_how(void **state) {
+    struct trial trial;
+    (void)state;
+    trial_begin(&trial);
+    hear(&trial);
+    trial.seen.ledger.shots[0].event_thread = 77;
+    trial.seen.ledger.shots[0].thread_started_ns = BEGIN_NS + 3 * MS;
+    trial.seen.ledger.shots[0].thread_ended_ns = BEGIN_NS + 4 * MS;
+    trial.seen.ledger.shots[0].event_thread_exit = 0xC0000005;
+    trial.seen.ledger.shots[0].target_thread = 44;
+    trial.seen.ledger.shots[0].released_ns = BEGIN_NS + 5 * MS;
+    trial.plan.unit = -1;
+    json_t *json = line_of(&trial);
+    assert_number(json, "shots.0.handled_ns", 2 * (int64_t)MS);
+    assert_number(json, "shots.0.handler_thread", 43);
+    assert_number(json, "shots.0.target_thread", 44);
+    assert_number(json, "shots.0.event_thread", 77);
+    assert_number(json, "shots.0.thread_ended_ns", 2 * (int64_t)MS);
+    assert_text(json, "shots.0.thread_exit", "0xc0000005");
+    assert_number(json, "shots.0.released_ns", 3 * (int64_t)MS);
+    assert_null(at(json, "shots.0.unit"));
+    if (itrp_capabilities()->signals) {
+        assert_number(json, "shots.0.si_code", -6);
+    } else {
+        assert_true(json_is_null(at(json, "shots.0.si_code")));
+    }
+    json_decref(json);
+    trial_end(&trial);
+}
+
+static void exits_are_codes_or_signals(void **state) {
+    struct trial trial;
+    (void)state;
+    trial_begin(&trial);
+    trial.seen.ended_by_runner = false;
+    trial.seen.exit = (struct itrp_exit){.code = 0xC0000409};
+    json_t *json = line_of(&trial);
+    assert_text(json, "exit.code", "0xc0000409");
+    assert_true(json_is_false(at(json, "exit.by_runner")));
+    assert_null(at(json, "exit.signal"));
+    json_decref(json);
+    trial.seen.end = ITR_END_NOT_STARTED;
+    json = line_of(&trial);
+    assert_true(json_is_null(at(json, "exit")));
+    json_decref(json);
+    trial_end(&trial);
+}
+
+static void exceptions_are_recorded_with_addresses_as_strings(void **state) {
+    struct trial trial;
+    struct itr_exception av = {.time_ns = BEGIN_NS + 4 * MS,
+                               .pc = UINT64_C(0xfffffffffffffff0),
+                               .address = 0x30,
+                               .module_base = UINT64_C(0xfffffffffffff000),
+                               .code = 0xC0000005,
+                               .thread = 9,
+                               .access = 1};
+    (void)state;
+    trial_begin(&trial);
+    trial.seen.ledger.library_base = av.module_base;
+    trial.seen.ledger.exception_count = 3000;
+    for (int i = 0; i < ITR_EXCEPTIONS_MAX; i++) {
+        trial.seen.ledger.exceptions[i] = av;
+    }
+    trial.seen.ledger.last_exception = av;
+    json_t *json = line_of(&trial);
+    assert_number(json, "exceptions.count", 3000);
+    assert_text(json, "exceptions.shape", "AV*");
+    assert_int_equal(json_array_size(at(json, "exceptions.first")), ITR_EXCEPTIONS_MAX);
+    assert_text(json, "exceptions.first.0.code", "0xc0000005");
+    assert_text(json, "exceptions.first.0.name", "ACCESS_VIOLATION");
+    assert_text(json, "exceptions.first.0.pc", "0xfffffffffffffff0");
+    assert_text(json, "exceptions.first.0.rva", "0xff0");
+    assert_text(json, "exceptions.first.0.address", "0x30");
+    assert_text(json, "exceptions.first.0.location", "minimal+0xff0");
+    assert_number(json, "exceptions.first.0.access", 1);
+    assert_number(json, "exceptions.first.0.thread", 9);
+    assert_text(json, "exceptions.last.code", "0xc0000005");
+    json_decref(json);
+    trial_end(&trial);
+}
+
+static void streams_are_recorded_by_size_hash_and_shape(void **state) {
+    struct trial trial;
+    (void)state;
+    trial_begin(&trial);
+    itr_capture_feed(&trial.output, "hello\n", 6);
+    itr_capture_feed(&trial.error_output, "fatal error: <\x01>\n", 17);
+    trial.seen.output_cut_off = true;
+    trial.seen.event_pending = true;
+    trial.record.evidence = "failures/7";
+    json_t *json = line_of(&trial);
+    json_t *hash = itr_json_hex(itr_capture_hash(&trial.output));
+    assert_number(json, "stdout.bytes", 6);
+    assert_text(json, "stdout.hash", json_string_value(hash));
+    assert_text(json, "stdout.shape", "text");
+    assert_number(json, "stdout.cut_bytes", 0);
+    assert_number(json, "stderr.bytes", 17);
+    assert_non_null(json_string_value(at(json, "stderr.anchor")));
+    assert_true(json_is_true(at(json, "output_cut_off")));
+    assert_true(json_is_true(at(json, "event_pending")));
+    assert_text(json, "evidence", "failures/7");
+    json_decref(hash);
+    json_decref(json);
+    trial_end(&trial);
+}
+
+/* ---- what must not be believed, and what must not do harm ---- */
+
+static void a_damaged_ledger_is_not_recorded(void **state) {
+    struct trial trial;
+    (void)state;
+    trial_begin(&trial);
+    hear(&trial);
+    memset(&trial.seen.ledger, 0xff, sizeof trial.seen.ledger);
+    trial.seen.ledger_sound = false;
+    json_t *json = line_of(&trial);
+    assert_null(at(json, "phases"));
+    assert_null(at(json, "handled"));
+    assert_null(at(json, "exceptions"));
+    assert_text(json, "shots.0.event", "SIGURG"); /* the plan is ours */
+    assert_number(json, "shots.0.planned_ns", 1234567);
+    assert_true(json_is_null(at(json, "shots.0.fired_ns")));
+    assert_true(json_is_null(at(json, "shots.0.handled_ns")));
+    assert_null(at(json, "shots.0.event_thread"));
+    json_decref(json);
+    trial_end(&trial);
+}
+
+static void hostile_bytes_give_valid_json(void **state) {
+    static const char *const hostile[] = {
+        "\xff\xfe", "\xc3", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\x1b[31m", "\"},{\"trial\":0", "\\u0000\\", "a\nb\rc",
+        "\xe2\x80\xa8", "\x01\x02\x7f", "%s%n", "é日😀"};
+    (void)state;
+    for (size_t i = 0; i < sizeof hostile / sizeof hostile[0]; i++) {
+        struct trial trial;
+        struct itr_row row;
+        uint64_t cell = 0;
+        trial_begin(&trial);
+        snprintf(trial.result.signature, sizeof trial.result.signature, "crash %s end", hostile[i]);
+        snprintf(trial.result.detail, sizeof trial.result.detail, "detail %s end", hostile[i]);
+        (void)itr_fail(&trial.seen.tool, ITR_E_SYSTEM, 1, "tool %s end", hostile[i]);
+        itr_capture_feed(&trial.error_output, "fatal error: ", 13);
+        itr_capture_feed(&trial.error_output, hostile[i], strlen(hostile[i]));
+        json_t *json = line_of(&trial);
+        assert_int_equal(itr_record_read(json, &cell, &row, NULL), ITR_OK);
+        assert_int_equal(strncmp(row.signature, "crash ", 6), 0);
+        assert_string_equal(row.signature + strlen(row.signature) - 4, " end");
+        assert_non_null(json_string_value(at(json, "detail")));
+        assert_non_null(json_string_value(at(json, "tool_error")));
+        assert_non_null(json_string_value(at(json, "stderr.anchor")));
+        json_decref(json);
+        trial_end(&trial);
+    }
+}
+
+static void what_is_no_record_is_refused(void **state) {
+    static const char *const wrong[] = {
+        "{}",
+        "[]",
+        "7",
+        "{\"format\":2,\"trial\":1,\"cell\":0,\"outcome\":\"lost\",\"signature\":\"\"}",
+        "{\"format\":1,\"cell\":0,\"outcome\":\"lost\",\"signature\":\"\"}",
+        "{\"format\":1,\"trial\":\"1\",\"cell\":0,\"outcome\":\"lost\",\"signature\":\"\"}",
+        "{\"format\":1,\"trial\":-1,\"cell\":0,\"outcome\":\"lost\",\"signature\":\"\"}",
+        "{\"format\":1,\"trial\":1,\"cell\":-1,\"outcome\":\"lost\",\"signature\":\"\"}",
+        "{\"format\":1,\"trial\":1,\"outcome\":\"lost\",\"signature\":\"\"}",
+        "{\"format\":1,\"trial\":1,\"cell\":0,\"outcome\":\"gone\",\"signature\":\"\"}",
+        "{\"format\":1,\"trial\":1,\"cell\":0,\"outcome\":7,\"signature\":\"\"}",
+        "{\"format\":1,\"trial\":1,\"cell\":0,\"outcome\":\"lost\",\"signature\":null}",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        struct itr_row row;
+        struct itr_error err = {0};
+        uint64_t cell = 0;
+        json_t *json = json_loads(wrong[i], JSON_DECODE_ANY, NULL);
+        assert_non_null(json);
+        if (itr_record_read(json, &cell, &row, &err) != ITR_E_FORMAT) {
+            fail_msg("taken: %s", wrong[i]);
+        }
+        assert_int_equal(err.status, ITR_E_FORMAT);
+        json_decref(json);
+    }
+}
+
+static void a_plan_that_cannot_be_read_is_refused(void **state) {
+    static const char *const wrong[] = {
+        "{}",
+        "{\"seed\":7,\"shots\":[]}",
+        "{\"seed\":\"7\",\"shots\":[]}",
+        "{\"seed\":\"0x7\",\"shots\":[{}]}",
+        "{\"seed\":\"0x7\",\"shots\":[{\"planned_ns\":null}]}",
+        "{\"seed\":\"0x7\",\"shots\":[{\"planned_ns\":-1}]}",
+        "{\"seed\":\"0x7\"}",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        struct itr_error err = {0};
+        uint64_t planned_ns = 0;
+        uint64_t seed = 0;
+        json_t *json = json_loads(wrong[i], 0, NULL);
+        assert_non_null(json);
+        if (itr_record_read_plan(json, &planned_ns, &seed, &err) != ITR_E_FORMAT) {
+            fail_msg("taken: %s", wrong[i]);
+        }
+        json_decref(json);
+    }
+}
+
+/* ---- without memory ---- */
+
+/* Refuses the one allocation with this number. */
+static long until_refusal;
+
+static void *failing_malloc(size_t bytes) {
+    return until_refusal-- != 0 ? malloc(bytes) : NULL;
+}
+
+/* A line that lacks a shot could be counted, but never be replayed. */
+static void without_memory_there_is_no_record_or_all_of_it(void **state) {
+    struct trial trial;
+    unsigned refused = 0;
+    bool reached = true;
+    (void)state;
+    trial_begin(&trial);
+    hear(&trial);
+    trial.seen.ledger.exception_count = 20;
+    for (int i = 0; i < ITR_EXCEPTIONS_MAX; i++) {
+        trial.seen.ledger.exceptions[i] = (struct itr_exception){.time_ns = BEGIN_NS, .code = 0xC0000005};
+    }
+    trial.seen.ledger.last_exception = trial.seen.ledger.exceptions[0];
+    trial.seen.ledger.shots[0].event_thread = 7;
+    trial.seen.ledger.shots[0].released_ns = BEGIN_NS + 9 * MS;
+    trial.seen.ledger.shots[0].send_error = 1;
+    trial.seen.output_cut_off = trial.seen.event_pending = true;
+    trial.record.evidence = "failures/1";
+    snprintf(trial.result.detail, sizeof trial.result.detail, "a detail");
+    itr_capture_feed(&trial.output, "hello\n", 6);
+    itr_capture_feed(&trial.error_output, "fatal error: x\n", 15);
+    json_t *whole = line_of(&trial);
+    for (long number = 0; reached; number++) {
+        until_refusal = number;
+        json_set_alloc_funcs(failing_malloc, free);
+        json_t *json = itr_record_to_json(&trial.record);
+        json_set_alloc_funcs(malloc, free);
+        reached = until_refusal < 0;
+        if (json != NULL && !json_equal(json, whole)) {
+            fail_msg("allocation %ld was refused and something is missing", number);
+        }
+        refused += json == NULL ? 1 : 0;
+        json_decref(json);
+    }
+    assert_true(refused > 100);
+    json_decref(whole);
+    trial_end(&trial);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_counting_needs_comes_back),
+        cmocka_unit_test(what_a_replay_needs_comes_back),
+        cmocka_unit_test(the_place_of_a_shot_is_the_same_when_it_is_read_again),
+        cmocka_unit_test(a_line_says_what_happened),
+        cmocka_unit_test(a_shot_that_was_heard_says_how),
+        cmocka_unit_test(exits_are_codes_or_signals),
+        cmocka_unit_test(exceptions_are_recorded_with_addresses_as_strings),
+        cmocka_unit_test(streams_are_recorded_by_size_hash_and_shape),
+        cmocka_unit_test(a_damaged_ledger_is_not_recorded),
+        cmocka_unit_test(hostile_bytes_give_valid_json),
+        cmocka_unit_test(what_is_no_record_is_refused),
+        cmocka_unit_test(a_plan_that_cannot_be_read_is_refused),
+        cmocka_unit_test(without_memory_there_is_no_record_or_all_of_it),
+    };
+    return cmocka_run_group_tests_name("record", tests, NULL, NULL);
+}
