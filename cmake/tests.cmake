@@ -141,3 +141,11 @@ if(NOT INITRACE_SANITIZE)
     itr_case_test(case "${file}")
   endforeach()
 endif()
+
+# ---- sanitizers ----
+
+if(INITRACE_SANITIZE STREQUAL "thread")
+  get_property(itr_tests DIRECTORY PROPERTY TESTS)
+  set_property(TEST ${itr_tests} APPEND PROPERTY ENVIRONMENT
+               "TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/cmake/tsan.supp")
+endif()

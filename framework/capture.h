@@ -53,7 +53,7 @@ struct itr_shape {
     uint32_t reasons;        /* ITR_GARBAGE_… */
     uint64_t period_bytes;   /* distance of the copies; 0: no repeat found */
     uint64_t repeats;        /* copies of that stretch, the first included; 0 without a period */
-    uint64_t repeat_offset;  /* of a place in the first copy; the message's if that is what repeats */
+    uint64_t repeat_offset;  /* of a place in the first copy; of the message if that repeats */
     uint64_t garbage_offset; /* where garbage starts: after the message's line when the message
                                 repeats, else the first hard byte of the first binary block */
     uint64_t anchors;        /* lines that begin a runtime's message */
@@ -85,8 +85,8 @@ struct itr_needle {
     uint64_t gaps[ITR_CAPTURE_GAPS_MAX]; /* between the first copies */
 };
 
-/* Internal: `copies` of a stretch of `period` bytes; the place that was watched is at `first` in the
- * first copy and at `last` in the last. */
+/* Internal: `copies` of a stretch of `period` bytes; the place that was watched is at `first` in
+ * the first copy and at `last` in the last. */
 struct itr_repeat {
     uint64_t period;
     uint64_t copies;

@@ -43,6 +43,19 @@ static json_t *point_to_json(const struct itr_aim *aim) {
                      (json_int_t)aim->window_to_ns);
 }
 
+static json_t *environment_to_json(const struct itr_cell *cell) {
+    json_t *list = json_array();
+    for (const char *at = cell->environment; *at != '\0';) {
+        size_t length = strcspn(at, "\n");
+        if (json_array_append_new(list, json_stringn(at, length)) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+        at += length + (at[length] == '\n' ? 1 : 0);
+    }
+    return list;
+}
+
 static json_t *known_to_json(const struct itr_cell *cell) {
     json_t *list = json_array();
     for (size_t i = 0; i < cell->known_count; i++) {
@@ -60,12 +73,12 @@ static json_t *known_to_json(const struct itr_cell *cell) {
 
 json_t *itr_cell_to_json(const struct itr_cell *cell) {
     return json_pack(
-        "{s:s, s:o, s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:s, s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:s, s:o, s:I, s:I, "
+        "{s:s, s:o, s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:o, s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:s, s:o, s:I, s:I, "
         "s:I, s:I, s:I, s:I}",
         "case", cell->case_name, "control", string_or_null(cell->control), "go", string_or_null(cell->go), "system",
         cell->system, "event", itr_event_name((uint32_t)cell->aim.event), "handles", itr_event_name((uint32_t)cell->handles), "delivery",
         itr_delivery_name((uint32_t)cell->aim.delivery), "target", itr_target_name((uint32_t)cell->aim.target), "at",
-        cell->at, "debugged", (int)cell->debugged, "env", cell->environment, "host", cell->host, "library",
+        cell->at, "debugged", (int)cell->debugged, "env", environment_to_json(cell), "host", cell->host, "library",
         string_or_null(cell->library), "function", string_or_null(cell->function), "library_hash",
         string_or_null(cell->library_hash), "point", point_to_json(&cell->aim), "host_flags",
         (json_int_t)cell->host_flags, "handler_flags", (json_int_t)cell->handler_flags, "expect",
@@ -152,6 +165,23 @@ static bool get_aim(const json_t *object, struct itr_aim *aim) {
     return good;
 }
 
+static bool get_environment(const json_t *object, struct itr_cell *cell) {
+    const json_t *list = json_object_get(object, "env");
+    size_t used = 0;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *variable = json_string_value(json_array_get(list, i));
+        size_t room = sizeof cell->environment - used;
+        int wrote = variable != NULL
+                        ? snprintf(cell->environment + used, room, "%s%s", i > 0 ? "\n" : "", variable)
+                        : -1;
+        if (wrote < 0 || (size_t)wrote >= room) {
+            return false;
+        }
+        used += (size_t)wrote;
+    }
+    return json_is_array(list);
+}
+
 static bool get_known(const json_t *object, struct itr_cell *cell) {
     const json_t *list = json_object_get(object, "known");
     if (!json_is_array(list) || json_array_size(list) > ITR_CELL_KNOWN_MAX) {
@@ -183,7 +213,7 @@ enum itr_status itr_cell_from_json(const json_t *json, struct itr_cell *cell, st
                 get_string(json, "go", cell->go, sizeof cell->go) &&
                 get_string(json, "system", cell->system, sizeof cell->system) &&
                 get_string(json, "at", cell->at, sizeof cell->at) &&
-                get_string(json, "env", cell->environment, sizeof cell->environment) &&
+                get_environment(json, cell) &&
                 get_string(json, "host", cell->host, sizeof cell->host) &&
                 get_string(json, "library", cell->library, sizeof cell->library) &&
                 get_string(json, "function", cell->function, sizeof cell->function) &&

@@ -55,7 +55,7 @@ int itr_command_report(const struct itr_options *options) {
         itr_summary_release(&all);
         return itr_complain(&error);
     }
-    int code = itr_judge_exit_code(all.cells, all.verdicts, all.count);
+    int code = itr_summary_exit_code(&all);
     if (options->json) {
         code = itr_print_json(itr_summary_to_json(&all), code);
     } else {

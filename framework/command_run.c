@@ -171,10 +171,7 @@ static enum itr_status check(const struct itr_options *options, struct itr_error
 }
 
 static int show(const struct itr_options *options, const struct itr_summary *summary) {
-    int code = itr_judge_exit_code(summary->cells, summary->verdicts, summary->count);
-    if (summary->interrupted && code == ITR_EXIT_EXPECTED) {
-        code = ITR_EXIT_INCONCLUSIVE;
-    }
+    int code = itr_summary_exit_code(summary);
     if (options->json) {
         return itr_print_json(itr_summary_to_json(summary), code);
     }

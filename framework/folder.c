@@ -335,8 +335,6 @@ enum itr_status itr_summary_allocate(struct itr_summary *summary, size_t count, 
 static enum itr_status count_trials(struct itr_summary *summary, const char *path, struct itr_error *err) {
     struct itr_trials trials;
     json_t *trial = NULL;
-    uint64_t planned = 0;
-    uint64_t seen = 0;
     enum itr_status status = itr_trials_open(&trials, path, err);
     while (status == ITR_OK && (status = itr_trials_next(&trials, &trial, err)) == ITR_OK && trial != NULL) {
         uint64_t cell = 0;
@@ -347,16 +345,33 @@ static enum itr_status count_trials(struct itr_summary *summary, const char *pat
         }
         if (status == ITR_OK) {
             itr_tally_add(&summary->tallies[cell], &row);
-            seen++;
         }
         json_decref(trial);
     }
-    for (size_t i = 0; i < summary->count; i++) {
-        planned += summary->cells[i].count;
-    }
-    summary->interrupted = seen < planned;
     itr_trials_close(&trials);
     return status;
+}
+
+/* Were all planned trials run? With --until-fail a cell ends with its first failure. */
+static bool is_finished(const struct itr_summary *summary, bool until_fail) {
+    for (size_t i = 0; i < summary->count; i++) {
+        const struct itr_tally *tally = &summary->tallies[i];
+        bool failed = tally->trials > tally->outcomes[tally->expect];
+        if (tally->trials < summary->cells[i].count && !(until_fail && failed)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* How long a finished campaign took, as its own summary says; 0 where there is none. */
+static double elapsed_of_finished(const char *path) {
+    char file[1200];
+    snprintf(file, sizeof file, "%s/summary.json", path);
+    json_t *summary = json_load_file(file, 0, NULL);
+    double elapsed_s = json_number_value(json_object_get(summary, "elapsed_s"));
+    json_decref(summary);
+    return elapsed_s;
 }
 
 enum itr_status itr_folder_load(const char *path, struct itr_summary *summary, struct itr_error *err) {
@@ -379,8 +394,12 @@ enum itr_status itr_folder_load(const char *path, struct itr_summary *summary, s
     snprintf(summary->folder, sizeof summary->folder, "%s", path);
     if (status == ITR_OK) {
         status = count_trials(summary, path, err);
+        summary->interrupted = !is_finished(summary, json_is_true(json_object_get(campaign, "until_fail")));
     }
     json_decref(campaign);
+    if (status == ITR_OK && !summary->interrupted) {
+        summary->elapsed_s = elapsed_of_finished(path);
+    }
     if (status != ITR_OK) {
         itr_summary_release(summary);
         return itr_fail_context(err, "%s", path);

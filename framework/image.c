@@ -11,7 +11,8 @@
 
 enum {
     READ_STEP = 1 << 20,
-    PADDING_MAX = 31, /* bytes between functions that count to the one before */
+    NAME_BYTES_MAX = 16384, /* longer names are none: the tables of a hostile file would take for ever */
+    PADDING_MAX = 31,       /* bytes between functions that count to the one before */
 };
 
 /* ---- safe reads ---- */
@@ -36,8 +37,13 @@ const uint8_t *itr_image_file(const struct itr_image *image, uint64_t offset, ui
 }
 
 const char *itr_image_string(const uint8_t *table, uint64_t count, uint64_t offset) {
-    if (table == NULL || offset >= count ||
-        memchr(table + offset, '\0', (size_t)(count - offset)) == NULL) {
+    uint64_t most = NAME_BYTES_MAX;
+
+    if (table == NULL || offset >= count) {
+        return NULL;
+    }
+    most = count - offset < most ? count - offset : most;
+    if (memchr(table + offset, '\0', (size_t)most) == NULL) {
         return NULL;
     }
     return (const char *)table + offset;

@@ -161,14 +161,18 @@ static bool text_from_symbol(struct itr_image *image) {
 static void find_build_id(struct itr_image *image) {
     static const char before[] = "\xff Go build ID: \"";
     const size_t before_bytes = sizeof before - 1;
-    const uint8_t *p = itr_image_bytes_at(image, image->go.text, TEXT_START_BYTES);
+    size_t count = TEXT_START_BYTES;
+    const uint8_t *p = itr_image_bytes_at(image, image->go.text, count);
 
-    for (size_t i = 0; p != NULL && i + before_bytes < TEXT_START_BYTES; i++) {
+    for (; p == NULL && count > 2 * before_bytes; count /= 2) {
+        p = itr_image_bytes_at(image, image->go.text, count / 2);
+    }
+    for (size_t i = 0; p != NULL && i + before_bytes < count; i++) {
         if (memcmp(p + i, before, before_bytes) != 0) {
             continue;
         }
         i += before_bytes;
-        for (size_t j = 0; i + j < TEXT_START_BYTES && j < sizeof image->build_id - 1; j++) {
+        for (size_t j = 0; i + j < count && j < sizeof image->build_id - 1; j++) {
             if (p[i + j] <= 0x20 || p[i + j] >= 0x7f || p[i + j] == '"') {
                 break;
             }

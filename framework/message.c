@@ -12,10 +12,10 @@ enum {
 };
 
 /* Patterns match at the beginning of a line. `%d` decimal digits, `%x` hexadecimal digits (at least
- * one each), `%S` the name of a signal, `%W` the beginning of one of Wine's debug lines; all else is
- * itself. The first entry that matches counts, so
- * the particular stands before the general. `keep`: so many numbers, from the left, are the failure's
- * identity and stay in the normal form. */
+ * one each), `%S` the name of a signal, `%W` the beginning of one of Wine's debug lines; all else
+ * is itself. The first entry that matches counts, so the particular stands before the general.
+ * `keep`: so many numbers, from the left, are the failure's identity and stay in the normal form.
+ */
 static const struct entry {
     const char *pattern;
     enum itr_message_kind kind;
@@ -232,7 +232,10 @@ static bool may_begin(unsigned char first, unsigned char second) {
 }
 
 static const struct entry *entry_of(const unsigned char *line, size_t count) {
-    if (count < 2 || !(may_begin(line[0], line[1]) || (is_hex(line[0]) && wine_channel(line, count)))) {
+    bool worth_it = count >= 2 && (may_begin(line[0], line[1]) ||
+                                   (is_hex(line[0]) && wine_channel(line, count) > 0));
+
+    if (!worth_it) {
         return NULL;
     }
     for (size_t i = 0; i < sizeof entries / sizeof entries[0]; i++) {

@@ -38,7 +38,7 @@ static const struct option table[] = {
     {"count", "N", RUN | REPLAY, NUMBER, AT(count), AT(has_count), "trials of each cell (1000; replay: 1)"},
     {"duration", "TIME", RUN, TIME, AT(duration_ns), NOWHERE, "instead of --count: so long for each cell"},
     {"until-fail", NULL, RUN, FLAG, AT(until_fail), NOWHERE, "end a cell with its first trial that is not as expected"},
-    {"jobs", "J", RUN | REPLAY, NUMBER, AT(jobs), NOWHERE, "trials at a time (the number of processors)"},
+    {"jobs", "J", RUN, NUMBER, AT(jobs), NOWHERE, "trials at a time (the number of processors)"},
     {"seed", "S", RUN, NUMBER, AT(seed), AT(has_seed), "seed of all random choices (random; it is printed)"},
     {"go", "VERSION|ROOT", RUN, LIST, AT(go), NOWHERE,
      "only these Go versions (1.26, go1.26.10, or a GOROOT); may be repeated (all that were built)"},
@@ -66,7 +66,7 @@ static const struct option table[] = {
     {"cores", "MIB", RUN, NUMBER, AT(core_mib), NOWHERE, "keep core files up to this size in failure folders (0: none)"},
     {"cases", "DIR", RUN | LISTING | DOCTOR, WORD, AT(cases), NOWHERE, "folder of cases instead of the built-in ones"},
     {"format", "text|json", RUN | REPLAY | LISTING | REPORT | DOCTOR, FORMAT, AT(json), NOWHERE, "form of the result on stdout (text)"},
-    {"quiet", NULL, RUN | REPLAY, FLAG, AT(quiet), NOWHERE, "no progress on stderr"},
+    {"quiet", NULL, RUN, FLAG, AT(quiet), NOWHERE, "no progress on stderr"},
     {"help", NULL, ~0u, FLAG, AT(help), NOWHERE, "this help"},
     {"version", NULL, ~0u, FLAG, AT(version), NOWHERE, "the version"},
 };
@@ -255,6 +255,14 @@ static enum itr_status read_option(struct reading *reading, int argc, char **arg
     return set_option(reading->options, option, "--", text, reading->err);
 }
 
+/* The command line wins: --duration there silences the twin of --count, and the other way round. */
+static void settle_twins(struct reading *reading, const struct itr_options *options) {
+    if (options->command == ITR_COMMAND_RUN && (options->has_count || options->duration_ns > 0)) {
+        reading->given[find_option("count", 5) - table] = true;
+        reading->given[find_option("duration", 8) - table] = true;
+    }
+}
+
 enum itr_status itr_options_read(struct itr_options *options, int argc, char **argv, struct itr_error *err) {
     struct reading reading = {.options = options, .err = err};
     enum itr_status status = ITR_OK;
@@ -275,6 +283,7 @@ enum itr_status itr_options_read(struct itr_options *options, int argc, char **a
             status = itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory");
         }
     }
+    settle_twins(&reading, options);
     for (size_t i = 0; i < sizeof table / sizeof table[0] && status == ITR_OK; i++) {
         bool goes = options->command == ITR_COMMAND_NONE || (table[i].commands & (1u << options->command)) != 0;
         if (reading.given[i] && !goes) { /* it stood before the command */

@@ -29,8 +29,8 @@ bool itr_duration_parse(const char *text, uint64_t *ns) {
 
 static enum itr_status not_a_point(const char *text, struct itr_error *err) {
     return itr_fail(err, ITR_E_USAGE, 0,
-                    "fire point \"%s\": expected time, PHASE[+TIME] (host-started, handlers-ready, load-begin, "
-                    "load-returned, call-begin, init-done, waiting), or CALL#N (pthread_create, "
+                    "fire point \"%s\": expected time, PHASE[+TIME] (load-begin, load-returned, call-begin, "
+                    "init-done, waiting), or CALL#N (pthread_create, "
                     "SetConsoleCtrlHandler, CreateThread), or a name that `initrace list CASE` shows",
                     text);
 }
@@ -74,7 +74,8 @@ enum itr_status itr_point_parse(const char *text, struct itr_point *point, struc
     memcpy(name, text, length);
     name[length] = '\0';
     int phase = itr_phase_of(name);
-    if (phase < 0 || phase == ITR_PHASE_FINISHED) {
+    /* Before load-begin the shot is not armed yet, after waiting nobody is there to hear it. */
+    if (phase < ITR_PHASE_LOAD_BEGIN || phase > ITR_PHASE_WAITING) {
         return not_a_point(text, err);
     }
     *point = (struct itr_point){

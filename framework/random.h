@@ -1,6 +1,6 @@
 /* Reproducible random numbers: xoshiro256** seeded by splitmix64. The state is a value the caller
- * owns; nothing here reads a clock or the system. The numbers are part of formats: the same on every
- * machine, for ever. Not for secrets. */
+ * owns; nothing here reads a clock or the system. The numbers are part of formats: the same on
+ * every machine, for ever. Not for secrets. */
 #ifndef INITRACE_FRAMEWORK_RANDOM_H
 #define INITRACE_FRAMEWORK_RANDOM_H
 

@@ -42,7 +42,8 @@ static void fill(struct row *row, const struct itr_cell *cell, const struct itr_
     safe(row->column[0], room, arm);
     safe(row->column[1], room, cell->aim.event == ITR_EVENT_NONE ? "-" : cell->at);
     safe(row->column[2], room, cell->go[0] ? cell->go : "-");
-    snprintf(row->column[3], room, "%s%s", cell->system, cell->debugged ? " dbg" : "");
+    snprintf(arm, sizeof arm, "%s%s", cell->system, cell->debugged ? " dbg" : "");
+    safe(row->column[3], room, arm);
     snprintf(row->column[4], room, "%" PRIu64, itr_tally_valid(tally));
     snprintf(row->column[5], room, "%" PRIu64, itr_tally_unexpected(tally));
     snprintf(row->column[6], room, "%.2f %% [%.2f, %.2f]", 100 * rate, 100 * ci95.low, 100 * ci95.high);
@@ -142,9 +143,11 @@ static void print_signatures(struct itr_text *out, const struct itr_summary *sum
 
 static void print_cell(struct itr_text *out, const struct itr_summary *summary, size_t k, bool colour) {
     const struct itr_verdict *verdict = &summary->verdicts[k];
-    char title[512];
+    char raw[512];
+    char title[800];
     char sentence[800];
-    itr_cell_title(&summary->cells[k], title, sizeof title);
+    itr_cell_title(&summary->cells[k], raw, sizeof raw);
+    safe(title, sizeof title, raw);
     safe(sentence, sizeof sentence, verdict->sentence);
     itr_text_printf(out, "\n%s%s%s: %s: %s\n", colour ? colour_of(verdict->judgement) : "", title,
                     colour ? PLAIN : "", itr_judgement_name(verdict->judgement), sentence);

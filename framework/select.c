@@ -91,6 +91,10 @@ static enum itr_status choose_aim(const struct choice *choice, struct itr_cell *
                         choice->c->name, itr_event_name((uint32_t)event),
                         itr_delivery_name((uint32_t)cell->aim.delivery));
     }
+    if (cell->aim.delivery == ITR_DELIVERY_TIMER && cell->aim.point.kind == ITR_POINT_CALL) {
+        return itr_fail(choice->err, ITR_E_USAGE, 0, "%s: delivery timer needs a fire point in time or at a phase, not %s",
+                        choice->c->name, choice->at);
+    }
     bool needs_call = cell->aim.target == ITR_TARGET_CALLER || cell->aim.target == ITR_TARGET_INIT;
     if (event != ITR_EVENT_NONE && needs_call && cell->aim.point.kind != ITR_POINT_CALL) {
         return itr_fail(choice->err, ITR_E_USAGE, 0, "%s: target %s needs a fire point at a call (CALL#N), not %s",

@@ -1,6 +1,7 @@
-/* Intervals, tails and tests of counts. Pure functions of numbers; they decide nothing about trials.
+/* Intervals, tails and tests of counts. Pure functions of numbers; they decide nothing about
+ * trials.
  *
- * Everything rests on one density, written so that nothing large is ever taken from something large:
+ * Everything rests on one density, in which nothing large is ever taken from something large:
  *   G(n)/(G(a)G(b)) x^a y^b = sqrt(ab/(2 pi n)) exp(d(n)-d(a)-d(b) - D(a, nx) - D(b, ny))
  * with n = a+b, G the gamma function, d(z) the error of Stirling's formula for ln G(z), and
  * D(u, v) = u ln(u/v) - u + v (the saddle-point form; C. Loader, "Fast and Accurate Computation of
@@ -85,8 +86,8 @@ static double beta_power(double a, double b, double x, double y) {
  *   d(2m+1) = -(a+m)(a+b+m)x / ((a+2m)(a+2m+1)),  d(2m) = m(b-m)x / ((a+2m-1)(a+2m)),
  * taken two terms at a time (its even part):
  *   1/(B0 + A1/(B1 + A2/(B2 + …))),  Am = -d(2m-1) d(2m),  Bm = 1 + d(2m) + d(2m+1).
- * With l = a-(a+b)x >= 0 the ones in Bm cancel on paper, and what remains is a sum of terms that are
- * positive while m < b:
+ * With l = a-(a+b)x >= 0 the ones in Bm cancel on paper, and what remains is a sum of terms that
+ * are positive while m < b:
  *   Bm = d(2m) + ((a+m)(l+1+m(1+y)) + m(a+2m+1)) / ((a+2m)(a+2m+1)).
  * Evaluated from the front by Lentz's method. */
 static double beta_fraction(double a, double b, double x, double y) {
@@ -365,8 +366,8 @@ static double step_up(const struct margins *m, double cell) {
            ((m->column_1 - cell) / (m->column_2 - m->row_1 + cell + 1));
 }
 
-/* Sum of the chances from `cell` up (direction 1) or down (-1). They rise at most once and then fall
- * faster and faster. */
+/* Sum of the chances from `cell` up (direction 1) or down (-1). They rise at most once and then
+ * fall faster and faster. */
 static double tail_sum(const struct margins *m, double cell, int direction) {
     double chance = cell >= m->least && cell <= m->most ? table_chance(m, cell) : 0;
     double sum = chance;

@@ -43,8 +43,8 @@ double itr_binomial_at_most(uint64_t hits, uint64_t trials, double rate);
 /* The quantile z with P(Z <= z) = probability of the standard normal distribution. */
 double itr_normal_quantile(double probability);
 
-/* Fisher's exact test: are two rates the same? With the margins held, the chance of a table at least
- * as far out as the one seen. */
+/* Fisher's exact test: are two rates the same? With the margins held, the chance of a table at
+ * least as far out as the one seen. */
 struct itr_fisher {
     double less;      /* the first rate is lower, by chance */
     double greater;   /* the first rate is higher, by chance */

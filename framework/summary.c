@@ -85,6 +85,11 @@ static json_t *cell_to_json(const struct itr_cell *cell, const struct itr_tally 
     return json;
 }
 
+int itr_summary_exit_code(const struct itr_summary *summary) {
+    int code = itr_judge_exit_code(summary->cells, summary->verdicts, summary->count);
+    return code == 0 && summary->interrupted ? 3 : code;
+}
+
 json_t *itr_summary_to_json(const struct itr_summary *summary) {
     json_t *cells = json_array();
     for (size_t i = 0; i < summary->count; i++) {
@@ -92,6 +97,6 @@ json_t *itr_summary_to_json(const struct itr_summary *summary) {
     }
     return json_pack("{s:i, s:o, s:i, s:b, s:f, s:o}", "format", ITR_SUMMARY_FORMAT, "seed",
                      itr_json_hex(summary->seed), "exit_code",
-                     itr_judge_exit_code(summary->cells, summary->verdicts, summary->count), "interrupted",
+                     itr_summary_exit_code(summary), "interrupted",
                      (int)summary->interrupted, "elapsed_s", summary->elapsed_s, "cells", cells);
 }

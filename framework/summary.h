@@ -24,6 +24,9 @@ struct itr_summary {
 void itr_summary_judge(struct itr_summary *summary);
 void itr_summary_release(struct itr_summary *summary);
 
+/* Exit code of the campaign (itr_judge_exit_code()); one that was cut short is at best inconclusive. */
+int itr_summary_exit_code(const struct itr_summary *summary);
+
 /* New reference. */
 json_t *itr_summary_to_json(const struct itr_summary *summary);
 

@@ -21,7 +21,7 @@ void itr_hash_file(const char *path, char *out, size_t room) {
         hash = itr_hash64(hash, buffer, got);
     }
     fclose(file);
-    snprintf(out, room, "%016" PRIx64, hash);
+    snprintf(out, room, "0x%016" PRIx64, hash);
 }
 
 static bool is_path(const char *name) {

@@ -27,7 +27,7 @@ enum itr_status itr_work_open(struct itr_work *work, const struct itr_cell *cell
                               struct itr_error *err) ITR_MUST_USE;
 void itr_work_close(struct itr_work *work);
 
-/* FNV-1a of a file as 16 hex digits; "" if it cannot be read. */
+/* FNV-1a of a file as "0x" and 16 hex digits; "" if it cannot be read. */
 void itr_hash_file(const char *path, char *out, size_t room);
 
 /* Runs `trials` trials without a shot and sets the cell's init times (median and 95th percentile of

@@ -26,6 +26,19 @@ static void fill_text(struct itr_random *random, char *text, size_t room) {
     }
 }
 
+static void fill_environment(struct itr_random *random, struct itr_cell *cell) {
+    size_t used = 0;
+    for (uint64_t lines = itr_random_below(random, 4); lines > 0; lines--) {
+        char value[100];
+        fill_text(random, value, sizeof value);
+        for (char *at = value; *at != '\0'; at++) {
+            *at = *at == '\n' ? ',' : *at;
+        }
+        used += (size_t)snprintf(cell->environment + used, sizeof cell->environment - used, "%sK%d=%s",
+                                 used > 0 ? "\n" : "", (int)lines, value);
+    }
+}
+
 static uint64_t number(struct itr_random *random) {
     return itr_random_next(random) >> itr_random_between(random, 1, 63);
 }
@@ -38,7 +51,7 @@ static void fill_cell(struct itr_random *random, struct itr_cell *cell) {
     fill_text(random, cell->system, sizeof cell->system);
     fill_text(random, cell->at, sizeof cell->at);
     cell->debugged = itr_random_below(random, 2) != 0;
-    fill_text(random, cell->environment, sizeof cell->environment);
+    fill_environment(random, cell);
     fill_text(random, cell->host, sizeof cell->host);
     fill_text(random, cell->library, sizeof cell->library);
     fill_text(random, cell->function, sizeof cell->function);
@@ -284,6 +297,23 @@ static void too_long_texts_and_lists_are_refused(void **state) {
     json_decref(json);
 }
 
+static void environment_is_a_list_of_strings(void **state) {
+    static const char *const wrong[] = {"[1]", "[null]", "[\"A=1\", []]"};
+    struct itr_cell cell;
+    (void)state;
+    memset(&cell, 0, sizeof cell);
+    snprintf(cell.environment, sizeof cell.environment, "A=1\nB=2=3");
+    json_t *json = itr_cell_to_json(&cell);
+    const json_t *list = json_object_get(json, "env");
+    assert_int_equal(json_array_size(list), 2);
+    assert_string_equal(json_string_value(json_array_get(list, 1)), "B=2=3");
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        json_object_set_new(json, "env", json_loads(wrong[i], 0, NULL));
+        assert_refused(json, wrong[i]);
+    }
+    json_decref(json);
+}
+
 static void what_is_no_object_is_refused(void **state) {
     json_t *list = json_array();
     (void)state;
@@ -386,7 +416,7 @@ static void without_memory_there_is_no_json_or_all_of_it(void **state) {
     (void)state;
     do {
         fill_cell(&random, &cell);
-    } while (cell.known_count < 2);
+    } while (cell.known_count < 2 || strchr(cell.environment, '\n') == NULL);
     for (long number_of_refused = 0;; number_of_refused++) {
         until_refusal = number_of_refused;
         json_set_alloc_funcs(failing_malloc, free);
@@ -415,6 +445,7 @@ int main(void) {
         cmocka_unit_test(words_and_numbers_outside_their_sets_are_refused),
         cmocka_unit_test(rates_outside_0_and_1_are_refused),
         cmocka_unit_test(too_long_texts_and_lists_are_refused),
+        cmocka_unit_test(environment_is_a_list_of_strings),
         cmocka_unit_test(what_is_no_object_is_refused),
         cmocka_unit_test(random_damage_harms_nobody),
         cmocka_unit_test(numbers_of_64_bits_are_hexadecimal_strings),

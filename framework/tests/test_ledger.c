@@ -355,7 +355,7 @@ static void a_flipped_bit_outside_the_reply_is_always_found(void **state) {
         }
         ((unsigned char *)block)[offset] ^= (unsigned char)(1u << (offset % 8));
         if (read_block(&reply, why, sizeof why)) {
-            fail_msg("a bit of byte %zu was flipped and nobody saw it", offset);
+            fail_msg("a bit of byte %u was flipped and nobody saw it", (unsigned)offset);
         }
         ((unsigned char *)block)[offset] ^= (unsigned char)(1u << (offset % 8));
     }

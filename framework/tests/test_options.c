@@ -312,6 +312,23 @@ static void the_command_line_wins(void **state) {
     set_twin("format", NULL);
 }
 
+/* One says how many, the other how long: the one that was typed counts. */
+static void a_count_on_the_command_line_silences_the_twin_of_a_duration(void **state) {
+    (void)state;
+    set_twin("duration", "5m");
+    assert_read(READ("run", "case", "--count", "8"));
+    assert_int_equal(options.count, 8);
+    assert_int_equal(options.duration_ns, 0);
+    itr_options_release(&options);
+    set_twin("duration", NULL);
+    set_twin("count", "7");
+    assert_read(READ("run", "case", "--duration", "1m"));
+    assert_false(options.has_count);
+    assert_int_equal(options.duration_ns, UINT64_C(60000000000));
+    itr_options_release(&options);
+    set_twin("count", NULL);
+}
+
 /* ---- what else ---- */
 
 static void lists_grow_with_every_use(void **state) {
@@ -409,6 +426,7 @@ int main(void) {
         OPTIONS_TEST(a_flags_twin_is_on_with_1_and_off_with_0),
         OPTIONS_TEST(a_wrong_twin_is_refused_by_its_name),
         OPTIONS_TEST(the_command_line_wins),
+        OPTIONS_TEST(a_count_on_the_command_line_silences_the_twin_of_a_duration),
         OPTIONS_TEST(lists_grow_with_every_use),
         OPTIONS_TEST(the_last_of_several_values_counts),
         OPTIONS_TEST(numbers_are_whole_and_fit),

@@ -21,8 +21,8 @@ static void splitmix64_gives_its_published_numbers(void **state) {
     }
 }
 
-/* The vector that goes with the reference code for the state {1, 2, 3, 4}; also computed by 20 lines
- * of Python with its unbounded integers. */
+/* The vector that goes with the reference code for the state {1, 2, 3, 4}; also computed by 20
+ * lines of Python with its unbounded integers. */
 static void xoshiro256_starstar_gives_its_published_numbers(void **state) {
     static const uint64_t expected[] = {
         UINT64_C(11520),
@@ -103,7 +103,7 @@ static void below_stays_below_and_reaches_every_value(void **state) {
     }
 }
 
-/* With limit 3 * 2^62 a plain remainder would give 0 … 2^62-1 half of all draws instead of a third. */
+/* With limit 3 * 2^62 a plain remainder would give 0 … 2^62-1 half of all draws, not a third. */
 static void below_has_no_bias_for_a_huge_limit(void **state) {
     struct itr_random random = itr_random_seed(2);
     const uint64_t quarter = UINT64_C(1) << 62;

@@ -309,11 +309,14 @@ void itrh_fire(struct itrh_host *host, uint32_t index) {
     errno = saved_errno;
 }
 
-/* A timer whose expiry wakes `thread` with FIRE_SIGNAL, or is the event itself. */
+/* A timer whose expiry wakes `thread` with FIRE_SIGNAL, or is the event itself; `thread` 0 means the
+ * process. */
 static bool make_timer(struct itrh_host *host, uint32_t index, int number, int thread) {
-    struct sigevent expiry = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = number};
+    struct sigevent expiry = {.sigev_notify = thread != 0 ? SIGEV_THREAD_ID : SIGEV_SIGNAL, .sigev_signo = number};
     expiry.sigev_value.sival_int = (int)index;
-    expiry._sigev_un._tid = thread;
+    if (thread != 0) {
+        expiry._sigev_un._tid = thread;
+    }
     if (timer_create(CLOCK_MONOTONIC, &expiry, &state.timers[index]) != 0) {
         itrh_fail(host, errno, "timer_create failed");
         return false;
@@ -395,7 +398,8 @@ bool itrh_arm(struct itrh_host *host) {
         if (fired_by_thread(shot)) {
             needs_thread = true;
         } else if (shot->delivery == ITR_DELIVERY_TIMER &&
-                   !make_timer(host, i, signal_of(shot->event), state.main_thread)) {
+                   !make_timer(host, i, signal_of(shot->event),
+                               shot->target == ITR_TARGET_MAIN ? state.main_thread : 0)) {
             return false;
         }
     }
@@ -458,13 +462,39 @@ bool itrh_call(struct itrh_host *host) {
     return true;
 }
 
+/* A timer's own signal is sent by the kernel: the host learns of it by asking the timer. False while one is
+ * still running. */
+static bool note_expired_timers(struct itrh_host *host) {
+    bool all = true;
+    for (uint32_t i = 0; i < host->ledger->request.shot_count && i < ITR_SHOTS_MAX; i++) {
+        struct itr_shot_reply *reply = &host->ledger->reply.shots[i];
+        struct itimerspec left;
+        if (host->ledger->request.shots[i].delivery != ITR_DELIVERY_TIMER || reply->fired_ns != 0 ||
+            reply->requested_ns == 0) {
+            continue;
+        }
+        if (timer_gettime(state.timers[i], &left) == 0 && left.it_value.tv_sec == 0 && left.it_value.tv_nsec == 0) {
+            __atomic_store_n(&reply->fired_ns, reply->requested_ns, __ATOMIC_RELEASE);
+            __atomic_store_n(&reply->sent_ns, reply->requested_ns, __ATOMIC_RELEASE);
+        } else {
+            all = false;
+        }
+    }
+    return all;
+}
+
 void itrh_wait(struct itrh_host *host) {
+    static const struct timespec soon = {.tv_nsec = 1000000};
     struct itr_ledger_reply *reply = &host->ledger->reply;
     uint32_t count = 0;
     itrh_mark(host, ITR_PHASE_WAITING);
-    while ((count = __atomic_load_n(&reply->handled_count, __ATOMIC_ACQUIRE)) <
-           host->ledger->request.shot_count) {
-        futex(&reply->handled_count, FUTEX_WAIT, count, NULL);
+    for (;;) {
+        bool expired = note_expired_timers(host);
+        count = __atomic_load_n(&reply->handled_count, __ATOMIC_ACQUIRE);
+        if (expired && count >= host->ledger->request.shot_count) {
+            return;
+        }
+        futex(&reply->handled_count, FUTEX_WAIT, count, expired ? NULL : &soon);
     }
 }
 
