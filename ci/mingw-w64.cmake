@@ -7,7 +7,7 @@ set(CMAKE_SYSTEM_PROCESSOR x86_64)
 # Where the libraries are: in the cache, so that a later run of CMake without the environment
 # variable, and the small projects of its own checks, see the same place.
 if(NOT DEFINED INITRACE_MINGW_PREFIX)
-  if(DEFINED ENV{INITRACE_BUILD_DIR})
+  if(NOT "$ENV{INITRACE_BUILD_DIR}" STREQUAL "")
     get_filename_component(_itr_build "$ENV{INITRACE_BUILD_DIR}" ABSOLUTE BASE_DIR "${CMAKE_SOURCE_DIR}")
   else()
     get_filename_component(_itr_build "${CMAKE_CURRENT_LIST_DIR}/../build" ABSOLUTE)

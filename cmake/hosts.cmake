@@ -2,7 +2,9 @@
 # nothing is hooked, and <name>_hooked, which counts the library's calls. Never with a sanitizer.
 
 # host_plain.c comes along in the archive and gives way to host_hooks.c where that is linked.
-add_library(initrace_host STATIC platform/${itr_platform}/host.c platform/${itr_platform}/host_plain.c)
+set(itr_host_sources host.c host_fire.c host_misbehave.c host_plain.c)
+list(TRANSFORM itr_host_sources PREPEND platform/${itr_platform}/)
+add_library(initrace_host STATIC ${itr_host_sources})
 target_link_libraries(initrace_host PUBLIC initrace_common)
 add_library(initrace_host_hooks OBJECT platform/${itr_platform}/host_hooks.c)
 target_link_libraries(initrace_host_hooks PUBLIC initrace_common)

@@ -1,5 +1,6 @@
-# Tests: unit.X (framework/tests/test_X.c), contract.X (platform/tests/contract_X.c), self.X and case.X
-# (the "ctest" object of a case.json). What that object may hold:
+# Tests: unit.X (framework/tests/test_X.c), contract.X (platform/tests/contract_X.c, and in
+# platform/<unix|windows>/tests those of one system alone), self.X and case.X (the "ctest" object of a
+# case.json). What that object may hold:
 #
 #   count          trials at each point, for each Go
 #   points         fire points, each its own --at; the case's default when there are none
@@ -25,7 +26,7 @@ endif()
 
 function(itr_cmocka_test kind file)
   get_filename_component(name "${file}" NAME_WE)
-  string(REGEX REPLACE "^(test|contract)_" "" name "${name}")
+  string(REGEX REPLACE "^(test|contract|self)_" "" name "${name}")
   set(target "${kind}_${name}")
   add_executable(${target} "${file}")
   target_link_libraries(${target} PRIVATE initrace_core PkgConfig::CMOCKA)
@@ -45,7 +46,8 @@ add_executable(contract_child platform/tests/child.c)
 target_link_libraries(contract_child PRIVATE initrace_host)
 set_target_properties(contract_child PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
 
-file(GLOB itr_contract_tests CONFIGURE_DEPENDS platform/tests/contract_*.c)
+file(GLOB itr_contract_tests CONFIGURE_DEPENDS platform/tests/contract_*.c
+     platform/${itr_platform}/tests/contract_*.c)
 foreach(file IN LISTS itr_contract_tests)
   itr_cmocka_test(contract "${file}")
   get_filename_component(name "${file}" NAME_WE)
@@ -54,6 +56,19 @@ foreach(file IN LISTS itr_contract_tests)
   string(REGEX REPLACE "^contract_" "" name "${name}")
   set_tests_properties(contract.${name} PROPERTIES RUN_SERIAL ON)
 endforeach()
+
+# ---- the program as a whole, from outside ----
+
+# The keeper is a host: no sanitizer. It needs libuv's sockets and processes, so that the test sees hosts die.
+add_executable(self_keeper framework/tests/keeper.c)
+target_link_libraries(self_keeper PRIVATE initrace_host PkgConfig::LIBUV)
+set_target_properties(self_keeper PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
+
+itr_cmocka_test(self framework/tests/self_campaign.c)
+add_dependencies(self_campaign initrace self_keeper)
+target_compile_definitions(self_campaign PRIVATE "INITRACE_PROGRAM=\"$<TARGET_FILE:initrace>\""
+                           "INITRACE_KEEPER=\"$<TARGET_FILE:self_keeper>\"")
+set_tests_properties(self.campaign PROPERTIES TIMEOUT 600)
 
 # ---- cases ----
 

@@ -1,58 +1,28 @@
 /* Drives trials: slots (threads) take the next trial of the cell list, run, classify, record and count it.
- * The main thread shows progress and listens for interrupts. */
+ * The main thread shows progress and listens for interrupts. What comes before the first trial is in
+ * campaign_prepare.c. */
 #include "framework/campaign.h"
+#include "framework/campaign_parts.h"
 
 #include "framework/evidence.h"
-#include "framework/folder.h"
-#include "framework/progress.h"
 #include "framework/random.h"
 #include "framework/record.h"
 #include "framework/report.h"
-#include "framework/work.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#define SAME_INTERRUPT_NS UINT64_C(100000000)
 
 enum {
-    CALIBRATION_TRIALS = 25,
     SHOW_EVERY_MS = 200,
     JOBS_MAX = 64,
 };
 
-struct campaign {
-    const struct itr_campaign_options *options;
-    const struct itr_layout *layout;
-    struct itr_summary *summary;
-    struct itr_work *works; /* one a cell */
-    struct itr_folder folder;
-    unsigned char *done; /* resume: a bit for each trial that the folder has; NULL: none */
-    uint64_t done_room;
-
-    uv_mutex_t lock; /* all below, the folder and the summary */
-    size_t cell;     /* the one that trials are taken from */
-    uint64_t taken;  /* trials of it that were taken */
-    uint64_t cell_begin_ns;
-    uint64_t by_time_trials; /* trials of finished cells, when running by time */
-    uint64_t finished;
-    uint64_t failures;
-    bool stop;    /* take no more trials */
-    bool failed;  /* `error` has the first failure of the tool that ends the campaign */
-    struct itr_error error;
-
-    uv_loop_t loop;
-    uv_async_t slot_ended;
-    uv_timer_t show;
-    uv_signal_t interrupts[2];
-    int interrupt_count;
-    uint32_t slots_running;
-    struct itr_progress progress;
-};
-
 struct worker {
-    struct campaign *campaign;
+    struct itr_campaign *campaign;
     uint32_t index;
     uv_thread_t thread;
     char directory[1200];
@@ -63,25 +33,25 @@ struct job {
     uint64_t trial;
 };
 
-static uint64_t nonce_of(const struct campaign *campaign, uint64_t trial) {
+static uint64_t nonce_of(const struct itr_campaign *campaign, uint64_t trial) {
     uint64_t state = campaign->options->seed ^ (trial * UINT64_C(0x9e3779b97f4a7c15)) ^ uv_hrtime();
     return itr_splitmix64(&state);
 }
 
 /* ---- taking trials ---- */
 
-static bool is_done(const struct campaign *campaign, uint64_t trial) {
+static bool is_done(const struct itr_campaign *campaign, uint64_t trial) {
     return trial < campaign->done_room && (campaign->done[trial / 8] & (1u << (trial % 8))) != 0;
 }
 
-static bool cell_is_over(const struct campaign *campaign, const struct itr_cell *cell) {
+static bool cell_is_over(const struct itr_campaign *campaign, const struct itr_cell *cell) {
     if (campaign->options->duration_ns > 0) {
         return uv_hrtime() - campaign->cell_begin_ns >= campaign->options->duration_ns;
     }
     return campaign->taken >= cell->count;
 }
 
-static void next_cell(struct campaign *campaign) {
+static void next_cell(struct itr_campaign *campaign) {
     campaign->by_time_trials += campaign->taken;
     campaign->cell++;
     campaign->taken = 0;
@@ -92,7 +62,7 @@ static void next_cell(struct campaign *campaign) {
 }
 
 /* Call with the lock held. */
-static bool take(struct campaign *campaign, struct job *job) {
+static bool take(struct itr_campaign *campaign, struct job *job) {
     while (!campaign->stop && campaign->cell < campaign->summary->count) {
         const struct itr_cell *cell = &campaign->summary->cells[campaign->cell];
         if (cell_is_over(campaign, cell)) {
@@ -108,7 +78,7 @@ static bool take(struct campaign *campaign, struct job *job) {
     return false;
 }
 
-static void give_up(struct campaign *campaign, const struct itr_error *error) {
+static void give_up(struct itr_campaign *campaign, const struct itr_error *error) {
     if (!campaign->failed) {
         campaign->error = *error;
     }
@@ -119,7 +89,7 @@ static void give_up(struct campaign *campaign, const struct itr_error *error) {
 /* ---- one trial ---- */
 
 /* Under the lock: counts and records a trial. */
-static void count(struct campaign *campaign, const struct job *job, const struct itr_record *record) {
+static void count(struct itr_campaign *campaign, const struct job *job, const struct itr_record *record) {
     struct itr_tally *tally = &campaign->summary->tallies[job->cell];
     const struct itr_classification *result = record->classification;
     struct itr_row row = {
@@ -139,7 +109,7 @@ static void count(struct campaign *campaign, const struct job *job, const struct
     }
 }
 
-static void finish_trial(struct campaign *campaign, const struct job *job, struct itr_record *record,
+static void finish_trial(struct itr_campaign *campaign, const struct job *job, struct itr_record *record,
                          const char *directory) {
     struct itr_error error = {0};
     char evidence[64];
@@ -170,7 +140,7 @@ static void finish_trial(struct campaign *campaign, const struct job *job, struc
     json_decref(json);
 }
 
-static void run_trial(struct campaign *campaign, const struct worker *worker, struct itr_slot *slot,
+static void run_trial(struct itr_campaign *campaign, const struct worker *worker, struct itr_slot *slot,
                       const struct job *job) {
     struct itr_plan plan;
     struct itr_observation seen;
@@ -196,7 +166,7 @@ static void run_trial(struct campaign *campaign, const struct worker *worker, st
 
 static void be_a_slot(void *argument) {
     struct worker *worker = argument;
-    struct campaign *campaign = worker->campaign;
+    struct itr_campaign *campaign = worker->campaign;
     struct itr_slot *slot = NULL;
     struct itr_error error = {0};
     struct job job;
@@ -225,7 +195,7 @@ static void be_a_slot(void *argument) {
 /* ---- the main thread ---- */
 
 static void on_slot_ended(uv_async_t *async) {
-    struct campaign *campaign = async->data;
+    struct itr_campaign *campaign = async->data;
     uv_mutex_lock(&campaign->lock);
     bool over = campaign->slots_running == 0;
     uv_mutex_unlock(&campaign->lock);
@@ -235,7 +205,7 @@ static void on_slot_ended(uv_async_t *async) {
 }
 
 static void on_show(uv_timer_t *timer) {
-    struct campaign *campaign = timer->data;
+    struct itr_campaign *campaign = timer->data;
     char title[256] = "";
     struct itr_progress_state state = {.title = title};
     uv_mutex_lock(&campaign->lock);
@@ -252,9 +222,14 @@ static void on_show(uv_timer_t *timer) {
 }
 
 static void on_interrupt(uv_signal_t *handle, int number) {
-    struct campaign *campaign = handle->data;
+    struct itr_campaign *campaign = handle->data;
     (void)number;
+    /* One act of a person or a script may arrive as several signals: to the group, and passed on to us. */
+    if (campaign->interrupt_count > 0 && uv_hrtime() - campaign->interrupted_ns < SAME_INTERRUPT_NS) {
+        return;
+    }
     campaign->interrupt_count++;
+    campaign->interrupted_ns = uv_hrtime();
     uv_mutex_lock(&campaign->lock);
     campaign->stop = true;
     uv_mutex_unlock(&campaign->lock);
@@ -270,7 +245,7 @@ static void on_interrupt(uv_signal_t *handle, int number) {
     }
 }
 
-static void show_and_wait(struct campaign *campaign) {
+static void show_and_wait(struct itr_campaign *campaign) {
     uv_signal_start(&campaign->interrupts[0], on_interrupt, SIGINT);
     uv_signal_start(&campaign->interrupts[1], on_interrupt, SIGTERM);
     uv_timer_start(&campaign->show, on_show, SHOW_EVERY_MS, SHOW_EVERY_MS);
@@ -278,7 +253,7 @@ static void show_and_wait(struct campaign *campaign) {
     itr_progress_end(&campaign->progress);
 }
 
-static void close_loop(struct campaign *campaign) {
+static void close_loop(struct itr_campaign *campaign) {
     uv_close((uv_handle_t *)&campaign->slot_ended, NULL);
     uv_close((uv_handle_t *)&campaign->show, NULL);
     uv_close((uv_handle_t *)&campaign->interrupts[0], NULL);
@@ -289,7 +264,7 @@ static void close_loop(struct campaign *campaign) {
     }
 }
 
-static void open_loop(struct campaign *campaign) {
+static void open_loop(struct itr_campaign *campaign) {
     if (uv_loop_init(&campaign->loop) != 0 ||
         uv_async_init(&campaign->loop, &campaign->slot_ended, on_slot_ended) != 0) {
         ITR_BUG("cannot make the campaign's loop");
@@ -301,7 +276,7 @@ static void open_loop(struct campaign *campaign) {
     campaign->interrupts[0].data = campaign->interrupts[1].data = campaign;
 }
 
-static void run_slots(struct campaign *campaign) {
+static void run_slots(struct itr_campaign *campaign) {
     struct worker workers[JOBS_MAX];
     uint32_t started = 0;
     uint32_t jobs = campaign->options->jobs < JOBS_MAX ? campaign->options->jobs : JOBS_MAX;
@@ -343,192 +318,9 @@ static void run_slots(struct campaign *campaign) {
     close_loop(campaign);
 }
 
-/* ---- before the first trial ---- */
-
-static bool needs_calibration(const struct itr_cell *cell) {
-    return cell->aim.event != ITR_EVENT_NONE && cell->aim.point.kind == ITR_POINT_TIME &&
-           cell->aim.window_to_ns == 0;
-}
-
-/* Cells that differ only in what is fired share a calibration. */
-static bool same_host(const struct itr_cell *a, const struct itr_cell *b) {
-    return strcmp(a->host, b->host) == 0 && strcmp(a->library, b->library) == 0 && strcmp(a->go, b->go) == 0 &&
-           strcmp(a->environment, b->environment) == 0 && strcmp(a->function, b->function) == 0;
-}
-
-static enum itr_status calibrate(struct campaign *campaign, struct itr_slot *slot, struct itr_error *err) {
-    struct itr_summary *summary = campaign->summary;
-    enum itr_status status = ITR_OK;
-    for (size_t i = 0; i < summary->count && status == ITR_OK; i++) {
-        struct itr_cell *cell = &summary->cells[i];
-        const struct itr_cell *like = NULL;
-        if (!needs_calibration(cell)) {
-            continue;
-        }
-        for (size_t k = 0; k < i && like == NULL; k++) {
-            like = summary->cells[k].init_p95_ns != 0 && same_host(&summary->cells[k], cell) ? &summary->cells[k] : NULL;
-        }
-        if (like != NULL) {
-            cell->init_p50_ns = like->init_p50_ns;
-            cell->init_p95_ns = like->init_p95_ns;
-        } else {
-            status = itr_work_calibrate(&campaign->works[i], cell, slot, CALIBRATION_TRIALS, err);
-        }
-        cell->aim.window_to_ns = cell->init_p95_ns;
-    }
-    return status;
-}
-
-static enum itr_status calibrate_all(struct campaign *campaign, struct itr_error *err) {
-    struct itr_slot *slot = NULL;
-    char directory[1200];
-    bool any = false;
-    for (size_t i = 0; i < campaign->summary->count; i++) {
-        any = any || needs_calibration(&campaign->summary->cells[i]);
-    }
-    if (!any) {
-        return ITR_OK;
-    }
-    snprintf(directory, sizeof directory, "%s/hosts/0", campaign->folder.path);
-    enum itr_status status = itr_folder_make(directory, err);
-    if (status == ITR_OK) {
-        status = itr_slot_open(&slot, directory, err);
-    }
-    if (status == ITR_OK) {
-        status = calibrate(campaign, slot, err);
-    }
-    itr_slot_close(slot);
-    return status;
-}
-
-static json_t *machine_to_json(void) {
-    uv_utsname_t system;
-    uv_cpu_info_t *processors = NULL;
-    int processor_count = 0;
-    char model[128] = "";
-    if (uv_os_uname(&system) != 0) {
-        memset(&system, 0, sizeof system);
-    }
-    if (uv_cpu_info(&processors, &processor_count) == 0) {
-        snprintf(model, sizeof model, "%s", processor_count > 0 && processors[0].model ? processors[0].model : "");
-        uv_free_cpu_info(processors, processor_count);
-    }
-    return json_pack("{s:s, s:s, s:s, s:s, s:i, s:s, s:I}", "system", itrp_system_name(), "kernel", system.release,
-                     "kernel_version", system.version, "processor", model, "processors", processor_count, "c_library",
-                     itrp_c_library(), "memory_bytes", (json_int_t)uv_get_total_memory());
-}
-
-static enum itr_status write_campaign(struct campaign *campaign, struct itr_error *err) {
-    const struct itr_campaign_options *options = campaign->options;
-    json_t *cells = json_array();
-    json_t *command = json_array();
-    char when[32];
-    time_t now = time(NULL);
-    struct tm utc = {0};
-    for (size_t i = 0; i < campaign->summary->count; i++) {
-        json_array_append_new(cells, itr_cell_to_json(&campaign->summary->cells[i]));
-    }
-    for (int i = 0; i < options->argument_count; i++) {
-        json_array_append_new(command, json_string(options->arguments[i]));
-    }
-    const struct tm *broken = gmtime(&now);
-    utc = broken != NULL ? *broken : utc;
-    strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &utc);
-    json_t *json = json_pack(
-        "{s:i, s:s, s:s, s:o, s:o, s:i, s:I, s:b, s:o, s:{s:s, s:s, s:s}, s:o}", "format", ITR_CAMPAIGN_FORMAT,
-        "initrace", ITR_VERSION, "started", when, "command", command, "seed", itr_json_hex(options->seed), "jobs",
-        (int)options->jobs, "duration_ns", (json_int_t)options->duration_ns, "until_fail", (int)options->until_fail,
-        "machine", machine_to_json(), "versions", "c_compiler", __VERSION__, "libuv", uv_version_string(), "jansson",
-        JANSSON_VERSION, "cells", cells);
-    enum itr_status status = itr_folder_write_json(campaign->folder.path, "campaign.json", json, err);
-    json_decref(json);
-    return status;
-}
-
-static enum itr_status prepare_new(struct campaign *campaign, struct itr_error *err) {
-    char moved[1100];
-    enum itr_status status = itr_folder_create(&campaign->folder, campaign->options->output, moved, err);
-    if (status == ITR_OK && moved[0] != '\0') {
-        fprintf(stderr, "initrace: the campaign that was in %s is now in %s\n", campaign->folder.path, moved);
-    }
-    if (status == ITR_OK) {
-        status = calibrate_all(campaign, err);
-    }
-    return status == ITR_OK ? write_campaign(campaign, err) : status;
-}
-
-/* Counts the trials that the folder has, and marks them as done. */
-static enum itr_status prepare_resumed(struct campaign *campaign, struct itr_error *err) {
-    struct itr_summary *summary = campaign->summary;
-    struct itr_trials trials;
-    json_t *json = NULL;
-    enum itr_status status = itr_folder_continue(&campaign->folder, campaign->options->output, err);
-    if (status != ITR_OK) {
-        return status;
-    }
-    const struct itr_cell *last = &summary->cells[summary->count - 1];
-    campaign->done_room = last->first_trial + last->count;
-    campaign->done = calloc(campaign->done_room / 8 + 1, 1);
-    if (campaign->done == NULL) {
-        return itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory resuming");
-    }
-    status = itr_trials_open(&trials, campaign->folder.path, err);
-    while (status == ITR_OK && (status = itr_trials_next(&trials, &json, err)) == ITR_OK && json != NULL) {
-        uint64_t cell = 0;
-        struct itr_row row;
-        status = itr_record_read(json, &cell, &row, err);
-        if (status == ITR_OK && cell < summary->count && row.trial < campaign->done_room) {
-            campaign->done[row.trial / 8] |= (unsigned char)(1u << (row.trial % 8));
-            itr_tally_add(&summary->tallies[cell], &row);
-            campaign->finished++;
-            campaign->failures += row.outcome != summary->cells[cell].expect ? 1 : 0;
-        }
-        json_decref(json);
-    }
-    itr_trials_close(&trials);
-    return status;
-}
-
-static enum itr_status prepare(struct campaign *campaign, struct itr_error *err) {
-    struct itr_summary *summary = campaign->summary;
-    enum itr_status status = ITR_OK;
-    campaign->works = calloc(summary->count + 1, sizeof *campaign->works);
-    if (campaign->works == NULL) {
-        return itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory");
-    }
-    for (size_t i = 0; i < summary->count && status == ITR_OK; i++) {
-        status = itr_work_open(&campaign->works[i], &summary->cells[i], campaign->layout, err);
-        campaign->works[i].setup.core_limit_bytes = campaign->options->core_limit_bytes;
-        if (status == ITR_OK && campaign->works[i].library[0] != '\0') {
-            char hash[20];
-            itr_hash_file(campaign->works[i].library, hash, sizeof hash);
-            if (campaign->options->resume && strcmp(hash, summary->cells[i].library_hash) != 0) {
-                return itr_fail(err, ITR_E_USAGE, 0,
-                                "%s is not the library that this campaign began with: start a new one",
-                                campaign->works[i].library);
-            }
-            memcpy(summary->cells[i].library_hash, hash, sizeof hash);
-        }
-    }
-    for (size_t i = 0; i < summary->count && status == ITR_OK; i++) {
-        summary->tallies[i].expect = summary->cells[i].expect;
-    }
-    if (status == ITR_OK && !campaign->options->resume) {
-        status = prepare_new(campaign, err);
-    }
-    for (size_t i = 0; i < summary->count && status == ITR_OK; i++) {
-        const struct itr_cell *cell = &summary->cells[i];
-        itr_tally_begin(&summary->tallies[i], cell->expect, cell->aim.window_from_ns, cell->aim.window_to_ns);
-    }
-    if (status == ITR_OK && campaign->options->resume) {
-        status = prepare_resumed(campaign, err);
-    }
-    return status;
-}
-
 /* ---- after the last ---- */
 
-static enum itr_status finish(struct campaign *campaign, uint64_t begin_ns, struct itr_error *err) {
+static enum itr_status finish(struct itr_campaign *campaign, uint64_t begin_ns, struct itr_error *err) {
     struct itr_summary *summary = campaign->summary;
     uint64_t planned = 0;
     for (size_t i = 0; i < summary->count; i++) {
@@ -563,7 +355,7 @@ enum itr_status itr_campaign_write_reports(const struct itr_summary *summary, st
 enum itr_status itr_campaign_run(const struct itr_campaign_options *options, const struct itr_layout *layout,
                                  struct itr_cell *cells, size_t cell_count, struct itr_summary *summary,
                                  struct itr_error *err) {
-    struct campaign campaign = {.options = options, .layout = layout, .summary = summary};
+    struct itr_campaign campaign = {.options = options, .layout = layout, .summary = summary};
     uint64_t begin_ns = uv_hrtime();
     *summary = (struct itr_summary){0};
     enum itr_status status = itr_summary_allocate(summary, cell_count, err);
@@ -572,7 +364,7 @@ enum itr_status itr_campaign_run(const struct itr_campaign_options *options, con
     }
     memcpy(summary->cells, cells, cell_count * sizeof *cells);
     uv_mutex_init(&campaign.lock);
-    status = prepare(&campaign, err);
+    status = itr_campaign_prepare(&campaign, err);
     if (status == ITR_OK) {
         itr_progress_begin(&campaign.progress, options->progress);
         run_slots(&campaign);

@@ -1,6 +1,5 @@
 /* The bounded record of one output stream of a host: its two ends, size, hash, and the shape of the
  * whole, found as the bytes go by. It reads no descriptor and judges no trial.
- * (Needs message.c, for what counts as the start of a runtime's message.)
  *
  * Every result depends on the bytes alone, never on how they were split into chunks. */
 #ifndef INITRACE_FRAMEWORK_CAPTURE_H
@@ -67,9 +66,9 @@ struct itr_shape {
     uint64_t binary_blocks;
     double printable_share; /* of all bytes: those of ASCII that are not hard */
     double nul_share;
-    double control_share;   /* hard bytes other than NUL */
-    double high_share;      /* 0x80 … 0xff */
-    double invalid_share;   /* places where UTF-8's structure is broken (overlong forms count as
+    double control_share; /* hard bytes other than NUL */
+    double high_share;    /* 0x80 … 0xff */
+    double invalid_share; /* places where UTF-8's structure is broken (overlong forms count as
                                sound), per byte */
 };
 
@@ -123,7 +122,7 @@ struct itr_scan {
  * owner calls itr_capture_release(); a copy of the struct must not be used. */
 struct itr_capture {
     uint64_t total_bytes;
-    bool no_memory; /* the block was refused: bytes are counted, nothing else is known */
+    bool no_memory;      /* the block was refused: bytes are counted, nothing else is known */
     uint8_t *memory;     /* the head, then the window */
     size_t window_bytes; /* in the window: the last bytes of the stream */
     struct itr_scan scan;

@@ -1,6 +1,7 @@
 /* Reads and checks case.json: every key is known, every value of the right kind, or the file is
  * refused with a sentence. It does not know what can be run here. */
 #include "framework/casefile.h"
+#include "framework/casefile_values.h"
 
 #include "framework/ledger.h"
 #include "framework/match.h"
@@ -11,242 +12,54 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Where we are, for messages. */
-struct reader {
-    const char *file;
-    const char *where; /* "controls.no-event" or "" */
-    struct itr_error *err;
-};
-
-static enum itr_status bad(const struct reader *reader, const char *key, const char *expected) {
-    const char *dot = reader->where[0] != '\0' && key[0] != '\0' ? "." : "";
-    return itr_fail(reader->err, ITR_E_FORMAT, 0, "%s: key \"%s%s%s\": expected %s", reader->file,
-                    reader->where, dot, key, expected);
-}
-
-static enum itr_status no_memory(const struct reader *reader) {
-    return itr_fail(reader->err, ITR_E_NO_MEMORY, 0, "%s: out of memory", reader->file);
-}
-
-/* Copies a string; `*out` is released first, since a control starts as a copy of its case. */
-static enum itr_status set_string(const struct reader *reader, char **out, const char *text) {
-    char *copy = text != NULL ? strdup(text) : NULL;
-    if (text != NULL && copy == NULL) {
-        return no_memory(reader);
-    }
-    free(*out);
-    *out = copy;
-    return ITR_OK;
-}
-
-static enum itr_status read_string(const struct reader *reader, const json_t *object, const char *key,
-                                   bool nullable, char **out) {
-    const json_t *value = json_object_get(object, key);
-    if (value == NULL) {
-        return ITR_OK;
-    }
-    if (nullable && json_is_null(value)) {
-        return set_string(reader, out, NULL);
-    }
-    if (!json_is_string(value) || json_string_value(value)[0] == '\0' ||
-        strlen(json_string_value(value)) != json_string_length(value)) {
-        return bad(reader, key, nullable ? "a string or null" : "a string");
-    }
-    return set_string(reader, out, json_string_value(value));
-}
-
-/* A word of a closed set. `of` gives its value or -1. */
-static enum itr_status read_word(const struct reader *reader, const json_t *object, const char *key,
-                                 int (*of)(const char *), const char *expected, bool nullable, int *out) {
-    const json_t *value = json_object_get(object, key);
-    if (value == NULL) {
-        return ITR_OK;
-    }
-    if (nullable && json_is_null(value)) {
-        *out = 0;
-        return ITR_OK;
-    }
-    int found = json_is_string(value) ? of(json_string_value(value)) : -1;
-    if (found < 0) {
-        return bad(reader, key, expected);
-    }
-    *out = found;
-    return ITR_OK;
-}
-
-static enum itr_status read_duration(const struct reader *reader, const json_t *object, const char *key,
-                                     uint64_t *out) {
-    const json_t *value = json_object_get(object, key);
-    if (value != NULL && !(json_is_string(value) && itr_duration_parse(json_string_value(value), out))) {
-        return bad(reader, key, "a length of time such as \"60ms\" or \"10s\"");
-    }
-    return ITR_OK;
-}
-
-static void release_strings(struct itr_strings *strings) {
-    for (size_t i = 0; i < strings->count; i++) {
-        free(strings->items[i]);
-    }
-    free(strings->items);
-    *strings = (struct itr_strings){0};
-}
-
-static enum itr_status add_string(const struct reader *reader, struct itr_strings *strings, const char *text) {
-    char **grown = realloc(strings->items, (strings->count + 1) * sizeof *grown);
-    if (grown == NULL) {
-        return no_memory(reader);
-    }
-    strings->items = grown;
-    strings->items[strings->count] = strdup(text);
-    if (strings->items[strings->count] == NULL) {
-        return no_memory(reader);
-    }
-    strings->count++;
-    return ITR_OK;
-}
-
-static enum itr_status read_strings(const struct reader *reader, const json_t *object, const char *key,
-                                    struct itr_strings *out) {
-    const json_t *list = json_object_get(object, key);
-    if (list == NULL) {
-        return ITR_OK;
-    }
-    if (!json_is_array(list) || json_array_size(list) > ITR_CASE_STRINGS_MAX) {
-        return bad(reader, key, "a list of strings");
-    }
-    release_strings(out);
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        const json_t *item = json_array_get(list, i);
-        if (!json_is_string(item)) {
-            return bad(reader, key, "a list of strings");
-        }
-        enum itr_status status = add_string(reader, out, json_string_value(item));
-        if (status != ITR_OK) {
-            return status;
-        }
-    }
-    return ITR_OK;
-}
-
-/* Refuses keys outside `known` (NULL-terminated). */
-static enum itr_status only_keys(const struct reader *reader, const json_t *object, const char *const *known) {
-    const char *key = NULL;
-    json_t *value = NULL;
-    if (!json_is_object(object)) {
-        return bad(reader, "", "an object");
-    }
-    json_object_foreach((json_t *)(uintptr_t)object, key, value) {
-        bool found = false;
-        for (size_t i = 0; known[i] != NULL && !found; i++) {
-            found = strcmp(known[i], key) == 0;
-        }
-        if (!found) {
-            char expected[400] = "one of";
-            for (size_t i = 0; known[i] != NULL; i++) {
-                size_t used = strlen(expected);
-                snprintf(expected + used, sizeof expected - used, "%s %s", i > 0 ? "," : "", known[i]);
-            }
-            return bad(reader, key, expected);
-        }
-    }
-    return ITR_OK;
-}
-
-/* ---- flags: a list of words, each one bit ---- */
-
-struct flag {
-    const char *name;
-    uint32_t bit;
-};
-
-static const struct flag handler_flags[] = {{"onstack", ITR_HANDLER_ONSTACK},
-                                            {"restart", ITR_HANDLER_RESTART},
-                                            {"nodefer", ITR_HANDLER_NODEFER},
-                                            {"resethand", ITR_HANDLER_RESETHAND},
-                                            {NULL, 0}};
-static const struct flag host_flags[] = {{"record-exceptions", ITR_HOST_RECORD_EXCEPTIONS},
-                                         {"no-handlers", ITR_HOST_NO_HANDLERS},
-                                         {"handlers-after-load", ITR_HOST_HANDLERS_AFTER_LOAD},
-                                         {"own-console", ITR_HOST_OWN_CONSOLE},
-                                         {NULL, 0}};
-
-static enum itr_status read_flags(const struct reader *reader, const json_t *object, const char *key,
-                                  const struct flag *flags, const char *expected, uint32_t *out) {
-    const json_t *list = json_object_get(object, key);
-    if (list == NULL) {
-        return ITR_OK;
-    }
-    *out = 0;
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        const char *word = json_string_value(json_array_get(list, i));
-        const struct flag *flag = flags;
-        while (word != NULL && flag->name != NULL && strcmp(flag->name, word) != 0) {
-            flag++;
-        }
-        if (word == NULL || flag->name == NULL) {
-            return bad(reader, key, expected);
-        }
-        *out |= flag->bit;
-    }
-    return json_is_array(list) ? ITR_OK : bad(reader, key, expected);
-}
-
 /* ---- variants ---- */
+
+static const struct itr_flag handler_flags[] = {
+    {"onstack", ITR_HANDLER_ONSTACK},
+    {"restart", ITR_HANDLER_RESTART},
+    {"nodefer", ITR_HANDLER_NODEFER},
+    {"resethand", ITR_HANDLER_RESETHAND},
+    {NULL, 0},
+};
+static const struct itr_flag host_flags[] = {
+    {"record-exceptions", ITR_HOST_RECORD_EXCEPTIONS},
+    {"no-handlers", ITR_HOST_NO_HANDLERS},
+    {"handlers-after-load", ITR_HOST_HANDLERS_AFTER_LOAD},
+    {"own-console", ITR_HOST_OWN_CONSOLE},
+    {NULL, 0},
+};
 
 #define ITR_VARIANT_KEYS                                                                           \
     "host", "library", "function", "event", "delivery", "target", "at", "hold", "handler", "flags", \
         "env", "expect"
 
-static enum itr_status read_environment(const struct reader *reader, const json_t *object,
-                                        struct itr_strings *out) {
-    const json_t *map = json_object_get(object, "env");
-    const char *key = NULL;
-    json_t *value = NULL;
-    if (map == NULL) {
-        return ITR_OK;
-    }
-    if (!json_is_object(map) || json_object_size(map) > ITR_CASE_STRINGS_MAX) {
-        return bad(reader, "env", "an object of strings");
-    }
-    release_strings(out);
-    json_object_foreach((json_t *)(uintptr_t)map, key, value) {
-        char variable[1024];
-        if (!json_is_string(value) || key[0] == '\0' || strchr(key, '=') != NULL ||
-            snprintf(variable, sizeof variable, "%s=%s", key, json_string_value(value)) >= (int)sizeof variable) {
-            return bad(reader, "env", "an object of strings");
-        }
-        enum itr_status status = add_string(reader, out, variable);
-        if (status != ITR_OK) {
-            return status;
-        }
-    }
-    return ITR_OK;
-}
-
-static enum itr_status read_variant(const struct reader *reader, const json_t *object, struct itr_variant *v) {
+static enum itr_status read_variant(const struct itr_reader *reader, const json_t *object,
+                                    struct itr_variant *v) {
     int expect = (int)v->expect;
     enum itr_status status = ITR_OK;
 #define ITR_STEP(call)                                                                             \
     if (status == ITR_OK) {                                                                        \
         status = (call);                                                                           \
     }
-    ITR_STEP(read_string(reader, object, "host", false, &v->host))
-    ITR_STEP(read_string(reader, object, "library", true, &v->library))
-    ITR_STEP(read_string(reader, object, "function", true, &v->function))
-    ITR_STEP(read_word(reader, object, "event", itr_event_of, "an event such as \"SIGPIPE\" or \"CTRL_C\", or null",
-                       true, &v->event))
-    ITR_STEP(read_word(reader, object, "delivery", itr_delivery_of,
-                       "kill, tgkill, sigqueue, timer, console or ctrl-routine", false, &v->delivery))
-    ITR_STEP(read_word(reader, object, "target", itr_target_of, "process, main, caller or init", false, &v->target))
-    ITR_STEP(read_string(reader, object, "at", false, &v->at))
-    ITR_STEP(read_duration(reader, object, "hold", &v->hold_ns))
-    ITR_STEP(read_flags(reader, object, "handler", handler_flags,
-                        "a list of onstack, restart, nodefer, resethand", &v->handler_flags))
-    ITR_STEP(read_flags(reader, object, "flags", host_flags,
-                        "a list of record-exceptions, no-handlers, handlers-after-load, own-console",
-                        &v->host_flags))
-    ITR_STEP(read_environment(reader, object, &v->environment))
-    ITR_STEP(read_word(reader, object, "expect", itr_outcome_of, "an outcome such as \"delivered\"", false, &expect))
+    ITR_STEP(itr_read_string(reader, object, "host", false, &v->host))
+    ITR_STEP(itr_read_string(reader, object, "library", true, &v->library))
+    ITR_STEP(itr_read_string(reader, object, "function", true, &v->function))
+    ITR_STEP(itr_read_word(reader, object, "event", itr_event_of,
+                           "an event such as \"SIGPIPE\" or \"CTRL_C\", or null", true, &v->event))
+    ITR_STEP(itr_read_word(reader, object, "delivery", itr_delivery_of,
+                           "kill, tgkill, sigqueue, timer, console or ctrl-routine", false, &v->delivery))
+    ITR_STEP(itr_read_word(reader, object, "target", itr_target_of, "process, main, caller or init", false,
+                           &v->target))
+    ITR_STEP(itr_read_string(reader, object, "at", false, &v->at))
+    ITR_STEP(itr_read_duration(reader, object, "hold", &v->hold_ns))
+    ITR_STEP(itr_read_flags(reader, object, "handler", handler_flags,
+                            "a list of onstack, restart, nodefer, resethand", &v->handler_flags))
+    ITR_STEP(itr_read_flags(reader, object, "flags", host_flags,
+                            "a list of record-exceptions, no-handlers, handlers-after-load, own-console",
+                            &v->host_flags))
+    ITR_STEP(itr_read_environment(reader, object, "env", &v->environment))
+    ITR_STEP(itr_read_word(reader, object, "expect", itr_outcome_of, "an outcome such as \"delivered\"",
+                           false, &expect))
     v->expect = (enum itr_outcome)expect;
     return status;
 }
@@ -257,27 +70,27 @@ static void release_variant(struct itr_variant *v) {
     free(v->library);
     free(v->function);
     free(v->at);
-    release_strings(&v->environment);
+    itr_strings_release(&v->environment);
     *v = (struct itr_variant){0};
 }
 
-static enum itr_status copy_variant(const struct reader *reader, const struct itr_variant *from,
+static enum itr_status copy_variant(const struct itr_reader *reader, const struct itr_variant *from,
                                     struct itr_variant *to) {
     enum itr_status status = ITR_OK;
     *to = *from;
     to->name = to->host = to->library = to->function = to->at = NULL;
     to->environment = (struct itr_strings){0};
-    ITR_STEP(set_string(reader, &to->host, from->host))
-    ITR_STEP(set_string(reader, &to->library, from->library))
-    ITR_STEP(set_string(reader, &to->function, from->function))
-    ITR_STEP(set_string(reader, &to->at, from->at))
+    ITR_STEP(itr_string_set(reader, &to->host, from->host))
+    ITR_STEP(itr_string_set(reader, &to->library, from->library))
+    ITR_STEP(itr_string_set(reader, &to->function, from->function))
+    ITR_STEP(itr_string_set(reader, &to->at, from->at))
     for (size_t i = 0; i < from->environment.count; i++) {
-        ITR_STEP(add_string(reader, &to->environment, from->environment.items[i]))
+        ITR_STEP(itr_strings_add(reader, &to->environment, from->environment.items[i]))
     }
     return status;
 }
 
-static enum itr_status read_controls(const struct reader *outer, const json_t *root, struct itr_case *c) {
+static enum itr_status read_controls(const struct itr_reader *outer, const json_t *root, struct itr_case *c) {
     static const char *const keys[] = {ITR_VARIANT_KEYS, NULL};
     json_t *map = json_object_get(root, "controls");
     const char *name = NULL;
@@ -286,21 +99,21 @@ static enum itr_status read_controls(const struct reader *outer, const json_t *r
         return ITR_OK;
     }
     if (!json_is_object(map) || json_object_size(map) > ITR_CASE_STRINGS_MAX) {
-        return bad(outer, "controls", "an object of controls by name");
+        return itr_bad_value(outer, "controls", "an object of controls by name");
     }
     c->controls = calloc(json_object_size(map) + 1, sizeof *c->controls);
     if (c->controls == NULL) {
-        return no_memory(outer);
+        return itr_out_of_memory(outer);
     }
     json_object_foreach(map, name, object) {
         char where[128];
-        struct reader reader = *outer;
+        struct itr_reader reader = *outer;
         struct itr_variant *control = &c->controls[c->control_count++];
         snprintf(where, sizeof where, "controls.%s", name);
         reader.where = where;
-        enum itr_status status = only_keys(&reader, object, keys);
+        enum itr_status status = itr_read_keys(&reader, object, keys);
         ITR_STEP(copy_variant(&reader, &c->base, control))
-        ITR_STEP(set_string(&reader, &control->name, name))
+        ITR_STEP(itr_string_set(&reader, &control->name, name))
         ITR_STEP(read_variant(&reader, object, control))
         if (status != ITR_OK) {
             return status;
@@ -311,13 +124,13 @@ static enum itr_status read_controls(const struct reader *outer, const json_t *r
 
 /* ---- points ---- */
 
-static enum itr_status check_point(const struct reader *reader, const char *key, const char *at) {
+static enum itr_status check_point(const struct itr_reader *reader, const char *key, const char *at) {
     struct itr_point point;
     struct itr_error why = {0};
-    return itr_point_parse(at, &point, &why) == ITR_OK ? ITR_OK : bad(reader, key, why.text);
+    return itr_point_parse(at, &point, &why) == ITR_OK ? ITR_OK : itr_bad_value(reader, key, why.text);
 }
 
-static enum itr_status read_points(const struct reader *outer, const json_t *root, struct itr_case *c) {
+static enum itr_status read_points(const struct itr_reader *outer, const json_t *root, struct itr_case *c) {
     static const char *const keys[] = {"at", "delivery", "target", NULL};
     json_t *map = json_object_get(root, "points");
     const char *name = NULL;
@@ -326,32 +139,33 @@ static enum itr_status read_points(const struct reader *outer, const json_t *roo
         return ITR_OK;
     }
     if (!json_is_object(map) || json_object_size(map) > ITR_CASE_STRINGS_MAX) {
-        return bad(outer, "points", "an object of fire points by name");
+        return itr_bad_value(outer, "points", "an object of fire points by name");
     }
     c->points = calloc(json_object_size(map) + 1, sizeof *c->points);
     if (c->points == NULL) {
-        return no_memory(outer);
+        return itr_out_of_memory(outer);
     }
     json_object_foreach(map, name, value) {
         char where[128];
-        struct reader reader = *outer;
+        struct itr_reader reader = *outer;
         struct itr_case_point *point = &c->points[c->point_count++];
-        enum itr_status status = set_string(outer, &point->name, name);
+        enum itr_status status = itr_string_set(outer, &point->name, name);
         point->delivery = point->target = -1;
         snprintf(where, sizeof where, "points.%s", name);
         reader.where = where;
         if (json_is_string(value)) {
-            ITR_STEP(set_string(&reader, &point->at, json_string_value(value)))
+            ITR_STEP(itr_string_set(&reader, &point->at, json_string_value(value)))
         } else {
-            ITR_STEP(only_keys(&reader, value, keys))
-            ITR_STEP(read_string(&reader, value, "at", false, &point->at))
-            ITR_STEP(read_word(&reader, value, "delivery", itr_delivery_of,
-                               "kill, tgkill, sigqueue, timer, console or ctrl-routine", false, &point->delivery))
-            ITR_STEP(read_word(&reader, value, "target", itr_target_of, "process, main, caller or init", false,
-                               &point->target))
+            ITR_STEP(itr_read_keys(&reader, value, keys))
+            ITR_STEP(itr_read_string(&reader, value, "at", false, &point->at))
+            ITR_STEP(itr_read_word(&reader, value, "delivery", itr_delivery_of,
+                                   "kill, tgkill, sigqueue, timer, console or ctrl-routine", false,
+                                   &point->delivery))
+            ITR_STEP(itr_read_word(&reader, value, "target", itr_target_of, "process, main, caller or init",
+                                   false, &point->target))
         }
         if (status == ITR_OK && point->at == NULL) {
-            status = bad(&reader, "at", "a fire point");
+            status = itr_bad_value(&reader, "at", "a fire point");
         }
         ITR_STEP(check_point(&reader, "at", point->at))
         if (status != ITR_OK) {
@@ -363,7 +177,8 @@ static enum itr_status read_points(const struct reader *outer, const json_t *roo
 
 /* ---- known failures ---- */
 
-static enum itr_status read_rate(const struct reader *reader, const json_t *object, struct itr_known *known) {
+static enum itr_status read_rate(const struct itr_reader *reader, const json_t *object,
+                                 struct itr_known *known) {
     const json_t *rate = json_object_get(object, "rate");
     known->rate_min = 0;
     known->rate_max = 1;
@@ -372,17 +187,18 @@ static enum itr_status read_rate(const struct reader *reader, const json_t *obje
     }
     if (!json_is_array(rate) || json_array_size(rate) != 2 || !json_is_number(json_array_get(rate, 0)) ||
         !json_is_number(json_array_get(rate, 1))) {
-        return bad(reader, "rate", "two numbers from 0 to 1, the smallest and the largest share of failing shots");
+        return itr_bad_value(reader, "rate",
+                             "two numbers from 0 to 1, the smallest and the largest share of failing shots");
     }
     known->rate_min = json_number_value(json_array_get(rate, 0));
     known->rate_max = json_number_value(json_array_get(rate, 1));
     if (!(known->rate_min >= 0 && known->rate_min <= known->rate_max && known->rate_max <= 1)) {
-        return bad(reader, "rate", "two numbers from 0 to 1, the smaller first");
+        return itr_bad_value(reader, "rate", "two numbers from 0 to 1, the smaller first");
     }
     return ITR_OK;
 }
 
-static enum itr_status check_names(const struct reader *reader, const struct itr_case *c,
+static enum itr_status check_names(const struct itr_reader *reader, const struct itr_case *c,
                                    const struct itr_known *known) {
     for (size_t i = 0; i < known->at.count; i++) {
         const char *at = known->at.items[i];
@@ -392,20 +208,20 @@ static enum itr_status check_names(const struct reader *reader, const struct itr
     }
     for (size_t i = 0; i < known->controls.count; i++) {
         if (itr_case_control(c, known->controls.items[i]) == NULL) {
-            return bad(reader, "controls", "names of this case's controls");
+            return itr_bad_value(reader, "controls", "names of this case's controls");
         }
     }
     if (known->system != NULL && strcmp(known->system, "linux") != 0 && strcmp(known->system, "wine") != 0 &&
         strcmp(known->system, "windows") != 0) {
-        return bad(reader, "system", "linux, wine or windows");
+        return itr_bad_value(reader, "system", "linux, wine or windows");
     }
     if (known->go != NULL && !itr_go_range_is_sound(known->go)) {
-        return bad(reader, "go", "a range of Go versions such as \">=1.20 <1.23\"");
+        return itr_bad_value(reader, "go", "a range of Go versions such as \">=1.20 <1.23\"");
     }
     return ITR_OK;
 }
 
-static enum itr_status read_known(const struct reader *outer, const json_t *root, struct itr_case *c) {
+static enum itr_status read_known(const struct itr_reader *outer, const json_t *root, struct itr_case *c) {
     static const char *const keys[] = {"go",   "system", "at",     "controls", "outcome",
                                        "rate", "thread", "note",   "signature", NULL};
     const json_t *list = json_object_get(root, "known");
@@ -413,30 +229,31 @@ static enum itr_status read_known(const struct reader *outer, const json_t *root
         return ITR_OK;
     }
     if (!json_is_array(list) || json_array_size(list) > ITR_CASE_STRINGS_MAX) {
-        return bad(outer, "known", "a list of known failures");
+        return itr_bad_value(outer, "known", "a list of known failures");
     }
     c->known = calloc(json_array_size(list) + 1, sizeof *c->known);
     if (c->known == NULL) {
-        return no_memory(outer);
+        return itr_out_of_memory(outer);
     }
     for (size_t i = 0; i < json_array_size(list); i++) {
         char where[32];
         int outcome = -1;
-        struct reader reader = *outer;
+        struct itr_reader reader = *outer;
         const json_t *object = json_array_get(list, i);
         struct itr_known *known = &c->known[c->known_count++];
         snprintf(where, sizeof where, "known[%zu]", i);
         reader.where = where;
-        enum itr_status status = only_keys(&reader, object, keys);
-        ITR_STEP(read_string(&reader, object, "go", false, &known->go))
-        ITR_STEP(read_string(&reader, object, "system", false, &known->system))
-        ITR_STEP(read_strings(&reader, object, "at", &known->at))
-        ITR_STEP(read_strings(&reader, object, "controls", &known->controls))
-        ITR_STEP(read_word(&reader, object, "outcome", itr_outcome_of, "an outcome such as \"lost\"", false, &outcome))
-        ITR_STEP(outcome >= 0 ? ITR_OK : bad(&reader, "outcome", "an outcome such as \"lost\""))
-        ITR_STEP(read_string(&reader, object, "signature", false, &known->signature))
-        ITR_STEP(read_string(&reader, object, "thread", false, &known->thread))
-        ITR_STEP(read_string(&reader, object, "note", false, &known->note))
+        enum itr_status status = itr_read_keys(&reader, object, keys);
+        ITR_STEP(itr_read_string(&reader, object, "go", false, &known->go))
+        ITR_STEP(itr_read_string(&reader, object, "system", false, &known->system))
+        ITR_STEP(itr_read_strings(&reader, object, "at", &known->at))
+        ITR_STEP(itr_read_strings(&reader, object, "controls", &known->controls))
+        ITR_STEP(itr_read_word(&reader, object, "outcome", itr_outcome_of, "an outcome such as \"lost\"",
+                               false, &outcome))
+        ITR_STEP(outcome >= 0 ? ITR_OK : itr_bad_value(&reader, "outcome", "an outcome such as \"lost\""))
+        ITR_STEP(itr_read_string(&reader, object, "signature", false, &known->signature))
+        ITR_STEP(itr_read_string(&reader, object, "thread", false, &known->thread))
+        ITR_STEP(itr_read_string(&reader, object, "note", false, &known->note))
         ITR_STEP(read_rate(&reader, object, known))
         known->outcome = outcome >= 0 ? (enum itr_outcome)outcome : ITR_OUTCOME_LOST;
         ITR_STEP(check_names(&reader, c, known))
@@ -449,28 +266,28 @@ static enum itr_status read_known(const struct reader *outer, const json_t *root
 
 /* ---- the file ---- */
 
-static enum itr_status read_systems(const struct reader *reader, const json_t *root, struct itr_case *c) {
+static enum itr_status read_systems(const struct itr_reader *reader, const json_t *root, struct itr_case *c) {
     struct itr_strings systems = {0};
-    enum itr_status status = read_strings(reader, root, "os", &systems);
+    enum itr_status status = itr_read_strings(reader, root, "os", &systems);
     for (size_t i = 0; i < systems.count && status == ITR_OK; i++) {
         if (strcmp(systems.items[i], "linux") == 0) {
             c->on_linux = true;
         } else if (strcmp(systems.items[i], "windows") == 0) {
             c->on_windows = true;
         } else {
-            status = bad(reader, "os", "a list of linux and windows");
+            status = itr_bad_value(reader, "os", "a list of linux and windows");
         }
     }
-    release_strings(&systems);
+    itr_strings_release(&systems);
     if (status == ITR_OK && !c->on_linux && !c->on_windows) {
-        status = bad(reader, "os", "a list of linux and windows, not empty");
+        status = itr_bad_value(reader, "os", "a list of linux and windows, not empty");
     }
     return status;
 }
 
-static enum itr_status check_base(const struct reader *reader, const struct itr_case *c) {
+static enum itr_status check_base(const struct itr_reader *reader, const struct itr_case *c) {
     if (c->base.host == NULL) {
-        return bad(reader, "host", "the name of a host program");
+        return itr_bad_value(reader, "host", "the name of a host program");
     }
     if (itr_case_point_named(c, c->base.at) == NULL && check_point(reader, "at", c->base.at) != ITR_OK) {
         return ITR_E_FORMAT;
@@ -484,12 +301,12 @@ static enum itr_status check_base(const struct reader *reader, const struct itr_
     return ITR_OK;
 }
 
-static enum itr_status read_root(const struct reader *reader, const json_t *root, struct itr_case *c) {
+static enum itr_status read_root(const struct itr_reader *reader, const json_t *root, struct itr_case *c) {
     static const char *const keys[] = {"format", "summary", "threads", "os",     "points", "controls", "known",
                                        "labels", "deadline", "quiet",  "ctest", ITR_VARIANT_KEYS, NULL};
-    enum itr_status status = only_keys(reader, root, keys);
+    enum itr_status status = itr_read_keys(reader, root, keys);
     if (status == ITR_OK && json_integer_value(json_object_get(root, "format")) != ITR_CASE_FORMAT) {
-        status = bad(reader, "format", "1");
+        status = itr_bad_value(reader, "format", "1");
     }
     c->base.target = ITR_TARGET_PROCESS;
     c->base.expect = ITR_OUTCOME_DELIVERED;
@@ -497,14 +314,14 @@ static enum itr_status read_root(const struct reader *reader, const json_t *root
     c->base.host_flags = ITR_HOST_RECORD_EXCEPTIONS;
     c->deadline_ns = UINT64_C(10000000000);
     c->quiet_ns = UINT64_C(300000000);
-    ITR_STEP(set_string(reader, &c->base.at, "time"))
-    ITR_STEP(read_string(reader, root, "summary", false, &c->summary))
-    ITR_STEP(c->summary != NULL ? ITR_OK : bad(reader, "summary", "one sentence"))
-    ITR_STEP(read_strings(reader, root, "threads", &c->threads))
-    ITR_STEP(read_strings(reader, root, "labels", &c->labels))
+    ITR_STEP(itr_string_set(reader, &c->base.at, "time"))
+    ITR_STEP(itr_read_string(reader, root, "summary", false, &c->summary))
+    ITR_STEP(c->summary != NULL ? ITR_OK : itr_bad_value(reader, "summary", "one sentence"))
+    ITR_STEP(itr_read_strings(reader, root, "threads", &c->threads))
+    ITR_STEP(itr_read_strings(reader, root, "labels", &c->labels))
     ITR_STEP(read_systems(reader, root, c))
-    ITR_STEP(read_duration(reader, root, "deadline", &c->deadline_ns))
-    ITR_STEP(read_duration(reader, root, "quiet", &c->quiet_ns))
+    ITR_STEP(itr_read_duration(reader, root, "deadline", &c->deadline_ns))
+    ITR_STEP(itr_read_duration(reader, root, "quiet", &c->quiet_ns))
     ITR_STEP(read_variant(reader, root, &c->base))
     ITR_STEP(read_points(reader, root, c))
     ITR_STEP(read_controls(reader, root, c))
@@ -515,7 +332,7 @@ static enum itr_status read_root(const struct reader *reader, const json_t *root
 }
 
 /* The folder's own name: its last component, whether a separator ends the path or not. */
-static enum itr_status set_name(const struct reader *reader, char **out, const char *folder) {
+static enum itr_status set_name(const struct itr_reader *reader, char **out, const char *folder) {
     size_t end = strlen(folder);
     while (end > 1 && (folder[end - 1] == '/' || folder[end - 1] == '\\')) {
         end--;
@@ -524,7 +341,7 @@ static enum itr_status set_name(const struct reader *reader, char **out, const c
     while (begin > 0 && folder[begin - 1] != '/' && folder[begin - 1] != '\\') {
         begin--;
     }
-    enum itr_status status = set_string(reader, out, folder + begin);
+    enum itr_status status = itr_string_set(reader, out, folder + begin);
     if (status == ITR_OK) {
         (*out)[end - begin] = '\0';
     }
@@ -535,7 +352,7 @@ enum itr_status itr_case_read(const char *folder, struct itr_case *result, struc
     char path[4096];
     struct itr_case c = {0};
     json_error_t why;
-    struct reader reader = {.file = path, .where = "", .err = err};
+    struct itr_reader reader = {.file = path, .where = "", .err = err};
 
     snprintf(path, sizeof path, "%s/case.json", folder);
     json_t *root = json_load_file(path, JSON_REJECT_DUPLICATES, &why);
@@ -544,7 +361,7 @@ enum itr_status itr_case_read(const char *folder, struct itr_case *result, struc
     }
     enum itr_status status = set_name(&reader, &c.name, folder);
     if (status == ITR_OK) {
-        status = set_string(&reader, &c.folder, folder);
+        status = itr_string_set(&reader, &c.folder, folder);
     }
     if (status == ITR_OK) {
         status = read_root(&reader, root, &c);
@@ -562,8 +379,8 @@ void itr_case_release(struct itr_case *c) {
     free(c->name);
     free(c->folder);
     free(c->summary);
-    release_strings(&c->threads);
-    release_strings(&c->labels);
+    itr_strings_release(&c->threads);
+    itr_strings_release(&c->labels);
     release_variant(&c->base);
     for (size_t i = 0; i < c->control_count; i++) {
         release_variant(&c->controls[i]);
@@ -575,8 +392,8 @@ void itr_case_release(struct itr_case *c) {
     for (size_t i = 0; i < c->known_count; i++) {
         free(c->known[i].go);
         free(c->known[i].system);
-        release_strings(&c->known[i].at);
-        release_strings(&c->known[i].controls);
+        itr_strings_release(&c->known[i].at);
+        itr_strings_release(&c->known[i].controls);
         free(c->known[i].signature);
         free(c->known[i].thread);
         free(c->known[i].note);

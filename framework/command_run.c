@@ -3,6 +3,7 @@
 
 #include "framework/campaign.h"
 #include "framework/folder.h"
+#include "framework/golib.h"
 #include "framework/random.h"
 #include "framework/report.h"
 #include "framework/select.h"
@@ -39,6 +40,24 @@ static struct itr_selection selection_of(const struct itr_options *options) {
 
 /* Adds the cells of the named cases. One that is not for this system is a skip that is told; if all are,
  * that is the answer. */
+/* Replaces each GOROOT in --go by the name of its libraries, which are built if need be. */
+static enum itr_status provide_go(struct itr_options *options, const struct itr_layout *layout, struct itr_error *err) {
+    for (size_t i = 0; i < options->go.count; i++) {
+        char name[128];
+        if (strpbrk(options->go.items[i], "/\\") == NULL) {
+            continue;
+        }
+        enum itr_status status = itr_golib_provide(layout, options->go.items[i], name, sizeof name, err);
+        char *copy = status == ITR_OK ? strdup(name) : NULL;
+        if (copy == NULL) {
+            return status != ITR_OK ? status : itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory");
+        }
+        free(options->go.items[i]);
+        options->go.items[i] = copy;
+    }
+    return ITR_OK;
+}
+
 static enum itr_status select_cases(const struct itr_options *options, const struct itr_layout *layout,
                                     struct itr_cells *cells, struct itr_error *err) {
     struct itr_selection selection = selection_of(options);
@@ -182,7 +201,7 @@ static int show(const struct itr_options *options, const struct itr_summary *sum
     return code;
 }
 
-int itr_command_run(const struct itr_options *options, const struct itr_layout *layout, int argc, char **argv) {
+int itr_command_run(struct itr_options *options, const struct itr_layout *layout, int argc, char **argv) {
     struct itr_cells cells = {0};
     struct itr_error error = {0};
     struct itr_summary summary = {0};
@@ -200,6 +219,9 @@ int itr_command_run(const struct itr_options *options, const struct itr_layout *
         .arguments = argv,
     };
     enum itr_status status = check(options, &error);
+    if (status == ITR_OK) {
+        status = provide_go(options, layout, &error);
+    }
     if (status == ITR_OK && options->resume) {
         status = read_resumed(options, &cells, &campaign, &error);
     } else if (status == ITR_OK && options->words.count > 0) {

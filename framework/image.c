@@ -11,8 +11,9 @@
 
 enum {
     READ_STEP = 1 << 20,
-    NAME_BYTES_MAX = 16384, /* longer names are none: the tables of a hostile file would take for ever */
-    PADDING_MAX = 31,       /* bytes between functions that count to the one before */
+    NAME_BYTES_MAX =
+        16384,        /* longer names are none: the tables of a hostile file would take for ever */
+    PADDING_MAX = 31, /* bytes between functions that count to the one before */
 };
 
 /* ---- safe reads ---- */
@@ -85,8 +86,8 @@ void itr_image_note(struct itr_image *image, const char *text) {
 }
 
 static void *resize(struct itr_image *image, void *array, size_t bytes) {
-    void *moved = image->reallocate != NULL ? image->reallocate(array, bytes)
-                                            : realloc(array, bytes);
+    void *moved =
+        image->reallocate != NULL ? image->reallocate(array, bytes) : realloc(array, bytes);
 
     if (moved == NULL) {
         image->no_memory = true;
@@ -95,8 +96,7 @@ static void *resize(struct itr_image *image, void *array, size_t bytes) {
 }
 
 /* The array with room for `needed` entries of `each` bytes, or NULL. */
-static void *grown(struct itr_image *image, void *array, size_t *room, size_t needed,
-                   size_t each) {
+static void *grown(struct itr_image *image, void *array, size_t *room, size_t needed, size_t each) {
     size_t entries = *room < 16 ? 16 : *room;
     void *moved;
 
@@ -137,8 +137,8 @@ bool itr_image_add_range(struct itr_image *image, const struct itr_image_range *
         itr_image_note(image, "more segments than are read");
         return true;
     }
-    ranges = grown(image, image->ranges, &image->range_room, image->range_count + 1,
-                   sizeof *ranges);
+    ranges =
+        grown(image, image->ranges, &image->range_room, image->range_count + 1, sizeof *ranges);
     if (ranges == NULL) {
         return false;
     }
@@ -328,7 +328,10 @@ static enum itr_status read_image(struct itr_image *image, struct itr_error *err
     enum itr_status status;
 
     image->hash = itr_hash64(ITR_HASH64_START, image->bytes, image->count);
-    if (image->count >= 4 && memcmp(image->bytes, "\x7f" "ELF", 4) == 0) {
+    if (image->count >= 4 && memcmp(image->bytes,
+                                    "\x7f"
+                                    "ELF",
+                                    4) == 0) {
         status = itr_image_read_elf(image, err);
     } else if (image->count >= 2 && memcmp(image->bytes, "MZ", 2) == 0) {
         status = itr_image_read_pe(image, err);
@@ -357,8 +360,8 @@ static enum itr_status read_image(struct itr_image *image, struct itr_error *err
 static enum itr_status open_image(struct itr_image **out, const void *bytes, size_t count,
                                   uint8_t *owned, void *(*reallocate)(void *, size_t),
                                   struct itr_error *err) {
-    struct itr_image *image = reallocate != NULL ? reallocate(NULL, sizeof *image)
-                                                 : malloc(sizeof *image);
+    struct itr_image *image =
+        reallocate != NULL ? reallocate(NULL, sizeof *image) : malloc(sizeof *image);
     enum itr_status status;
 
     if (image == NULL) {
@@ -418,8 +421,8 @@ static enum itr_status read_file(uv_file file, const char *path, uint8_t **bytes
     }
     while (filled < size) {
         size_t step = (size_t)size - filled;
-        uv_buf_t part = uv_buf_init((char *)*bytes + filled,
-                                    (unsigned)(step < READ_STEP ? step : READ_STEP));
+        uv_buf_t part =
+            uv_buf_init((char *)*bytes + filled, (unsigned)(step < READ_STEP ? step : READ_STEP));
         int got = uv_fs_read(NULL, &request, file, &part, 1, (int64_t)filled, NULL);
         if (got < 0) {
             free(*bytes);
@@ -562,92 +565,4 @@ bool itr_image_symbol_at(const struct itr_image *image, uint64_t rva, const char
 
 bool itr_image_has_go_lines(const struct itr_image *image) {
     return image->go.usable;
-}
-
-/* ---- look-up by name ---- */
-
-static const char twin[] = ".abi0";
-enum { TWIN_BYTES = sizeof twin - 1 };
-
-/* How an alternative is compared with names. */
-enum match { MATCH_EXACT, MATCH_WITH_TWIN, MATCH_WITHOUT_TWIN, MATCH_PREFIX, MATCH_COUNT };
-
-static bool name_matches(enum match match, const char *name, const char *wanted, size_t count) {
-    switch (match) {
-    case MATCH_EXACT:
-        return strncmp(name, wanted, count) == 0 && name[count] == '\0';
-    case MATCH_WITH_TWIN:
-        return strncmp(name, wanted, count) == 0 && strcmp(name + count, twin) == 0;
-    case MATCH_WITHOUT_TWIN:
-        return count > TWIN_BYTES && memcmp(wanted + count - TWIN_BYTES, twin, TWIN_BYTES) == 0 &&
-               strncmp(name, wanted, count - TWIN_BYTES) == 0 &&
-               name[count - TWIN_BYTES] == '\0';
-    case MATCH_PREFIX:
-        return count > 0 && wanted[count - 1] == '*' && strncmp(name, wanted, count - 1) == 0;
-    default:
-        return false;
-    }
-}
-
-/* Calls `each` for every symbol of that kind which matches; `*again` turns false when it is enough. */
-static size_t match_kind(const struct itr_image *image, enum match match,
-                         enum itr_symbol_kind kind, const char *wanted, size_t count,
-                         bool (*each)(void *, const struct itr_symbol *), void *context,
-                         bool *again) {
-    size_t calls = 0;
-
-    for (size_t i = 0; i < image->symbol_count && *again; i++) {
-        const struct itr_symbol *symbol = &image->symbols[i];
-        if (symbol->kind == kind && name_matches(match, symbol->name, wanted, count)) {
-            calls++;
-            *again = each(context, symbol);
-        }
-    }
-    return calls;
-}
-
-size_t itr_image_lookup_all(const struct itr_image *image, const char *pattern,
-                            bool (*each)(void *context, const struct itr_symbol *symbol),
-                            void *context) {
-    while (*pattern != '\0') {
-        size_t count = strcspn(pattern, "|");
-        for (int match = MATCH_EXACT; match < MATCH_COUNT && count > 0; match++) {
-            bool again = true;
-            size_t calls = match_kind(image, (enum match)match, ITR_SYMBOL_FUNCTION, pattern, count,
-                                      each, context, &again);
-            calls += match_kind(image, (enum match)match, ITR_SYMBOL_DATA, pattern, count, each,
-                                context, &again);
-            if (calls > 0) {
-                return calls;
-            }
-        }
-        pattern += count + (pattern[count] == '|');
-    }
-    return 0;
-}
-
-/* The first one; of several symbols of its name the one of the better table, then the one that is
- * no wrapper or file-local twin. */
-static bool choose(void *context, const struct itr_symbol *symbol) {
-    const struct itr_symbol **best = context;
-
-    if (*best == NULL) {
-        *best = symbol;
-    } else if (symbol->kind == (*best)->kind && strcmp(symbol->name, (*best)->name) == 0 &&
-               (symbol->source < (*best)->source ||
-                (symbol->source == (*best)->source && symbol->global && !(*best)->global))) {
-        *best = symbol;
-    }
-    return true;
-}
-
-bool itr_image_lookup(const struct itr_image *image, const char *pattern,
-                      struct itr_symbol *symbol) {
-    const struct itr_symbol *best = NULL;
-
-    if (itr_image_lookup_all(image, pattern, choose, &best) == 0) {
-        return false;
-    }
-    *symbol = *best;
-    return true;
 }

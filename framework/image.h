@@ -63,8 +63,7 @@ ITR_MUST_USE enum itr_status itr_image_open(struct itr_image **image, const char
 /* The same for bytes in memory, which are borrowed: they stay as they are until the close.
  * `reallocate` is for tests of the failing path; NULL: realloc(). */
 ITR_MUST_USE enum itr_status itr_image_open_bytes(struct itr_image **image, const void *bytes,
-                                                  size_t count,
-                                                  void *(*reallocate)(void *, size_t),
+                                                  size_t count, void *(*reallocate)(void *, size_t),
                                                   struct itr_error *err);
 
 /* NULL is fine. All names that came from the image end with it. */

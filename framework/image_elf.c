@@ -341,8 +341,7 @@ enum itr_status itr_image_read_elf(struct itr_image *image, struct itr_error *er
         return itr_fail(err, ITR_E_FORMAT, 0, "an ELF file cut off in its header");
     }
     if (header[4] != 2 || header[5] != 1 || itr_image_u16(header + 18) != MACHINE_X86_64) {
-        return itr_fail(err, ITR_E_UNSUPPORTED, 0,
-                        "an ELF file for another processor than x86-64");
+        return itr_fail(err, ITR_E_UNSUPPORTED, 0, "an ELF file for another processor than x86-64");
     }
     segments = table_at(image, itr_image_u64(header + 32), itr_image_u16(header + 56),
                         itr_image_u16(header + 54), PROGRAM_HEADER_BYTES,

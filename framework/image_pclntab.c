@@ -52,8 +52,8 @@ static bool check_table(struct itr_image_pclntab *go, const uint8_t *p, uint64_t
     go->table = itr_image_u64(p + 64);
     if (functions == 0 || functions > FUNCTIONS_MAX || go->names < HEADER_BYTES ||
         go->units < go->names || go->files < go->units || go->values < go->files ||
-        go->table < go->values || go->table > count ||
-        functions * 8 + 4 > count - go->table || ++*checked > CANDIDATES_MAX) {
+        go->table < go->values || go->table > count || functions * 8 + 4 > count - go->table ||
+        ++*checked > CANDIDATES_MAX) {
         return false;
     }
     go->functions = (uint32_t)functions;
@@ -140,7 +140,8 @@ static bool find_module(struct itr_image *image) {
     for (uint64_t i = 0; i < image->relocation_count; i++) {
         const uint8_t *p = image->bytes + image->relocations + i * RELOCATION_BYTES;
         if (itr_image_u64(p + 16) == wanted && itr_image_u32(p + 8) == RELOCATION_RELATIVE &&
-            ++checked <= CANDIDATES_MAX && text_from_module(image, itr_image_u64(p) - image->base)) {
+            ++checked <= CANDIDATES_MAX &&
+            text_from_module(image, itr_image_u64(p) - image->base)) {
             return true;
         }
     }

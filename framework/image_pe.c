@@ -36,8 +36,8 @@ struct strings {
 };
 
 static struct strings long_names(struct itr_image *image, const uint8_t *coff) {
-    uint64_t at = (uint64_t)itr_image_u32(coff + 12) +
-                  (uint64_t)itr_image_u32(coff + 16) * SYMBOL_BYTES;
+    uint64_t at =
+        (uint64_t)itr_image_u32(coff + 12) + (uint64_t)itr_image_u32(coff + 16) * SYMBOL_BYTES;
     const uint8_t *p = itr_image_u32(coff + 12) != 0 ? itr_image_file(image, at, 4) : NULL;
     struct strings strings = {0};
 
@@ -156,8 +156,8 @@ static bool add_symbol(struct itr_image *image, const uint8_t *p, const uint8_t 
     symbol.kind = (itr_image_u32(section + 36) & section_executable) != 0 ? ITR_SYMBOL_FUNCTION
                                                                           : ITR_SYMBOL_DATA;
     symbol.source = ITR_SYMBOL_SYMTAB;
-    symbol.global = storage == CLASS_EXTERNAL &&
-                    (type == TYPE_FUNCTION || symbol.kind == ITR_SYMBOL_DATA);
+    symbol.global =
+        storage == CLASS_EXTERNAL && (type == TYPE_FUNCTION || symbol.kind == ITR_SYMBOL_DATA);
     return itr_image_add_symbol(image, &symbol);
 }
 
@@ -229,8 +229,8 @@ static bool read_exports(struct itr_image *image, uint64_t rva, uint64_t bytes) 
         if (symbol.rva >= image->size || (symbol.rva >= rva && symbol.rva - rva < bytes)) {
             continue; /* forwarded to another library */
         }
-        symbol.kind = itr_image_is_executable(image, symbol.rva, 0) ? ITR_SYMBOL_FUNCTION
-                                                                    : ITR_SYMBOL_DATA;
+        symbol.kind =
+            itr_image_is_executable(image, symbol.rva, 0) ? ITR_SYMBOL_FUNCTION : ITR_SYMBOL_DATA;
         symbol.source = ITR_SYMBOL_DYNAMIC;
         symbol.global = true;
         if (!itr_image_add_symbol(image, &symbol)) {

@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-static int run_command(const struct itr_options *options, int argc, char **argv) {
+static int run_command(struct itr_options *options, int argc, char **argv) {
     struct itr_layout layout;
     struct itr_error error = {0};
     bool starts_hosts = options->command == ITR_COMMAND_RUN || options->command == ITR_COMMAND_REPLAY ||

@@ -7,8 +7,8 @@
 #include <string.h>
 
 enum {
-    LINE_MAX = 4096,      /* longer lines are judged by their beginning */
-    NORMAL_MAX = 512,     /* bytes of a line that can matter for its normal form */
+    LINE_MAX = 4096,  /* longer lines are judged by their beginning */
+    NORMAL_MAX = 512, /* bytes of a line that can matter for its normal form */
 };
 
 /* Patterns match at the beginning of a line. `%d` decimal digits, `%x` hexadecimal digits (at least
@@ -107,9 +107,8 @@ static const struct entry {
 
 const char *itr_message_kind_name(enum itr_message_kind kind) {
     switch (kind) {
-#define ITR_MESSAGE_CASE(id, name)                                                                 \
-    case ITR_MESSAGE_##id:                                                                         \
-        return name;
+#define ITR_MESSAGE_CASE(id, name) \
+    case ITR_MESSAGE_##id: return name;
         ITR_MESSAGE_MAP(ITR_MESSAGE_CASE)
 #undef ITR_MESSAGE_CASE
     }
@@ -216,6 +215,7 @@ static bool matches(const char *pattern, const unsigned char *line, size_t count
 
 /* Whether any pattern begins with these two bytes: turns away nearly all lines at once. */
 static bool may_begin(unsigned char first, unsigned char second) {
+    /* clang-format off */
     switch (PAIR(first, second)) {
     case PAIR('*', '*'): case PAIR('A', 'p'): case PAIR('E', 'x'): case PAIR('F', 'a'):
     case PAIR('I', 'n'): case PAIR('M', 'a'): case PAIR('S', 'I'): case PAIR('T', 'h'):
@@ -229,6 +229,7 @@ static bool may_begin(unsigned char first, unsigned char second) {
     default:
         return false;
     }
+    /* clang-format on */
 }
 
 static const struct entry *entry_of(const unsigned char *line, size_t count) {
@@ -248,8 +249,7 @@ static const struct entry *entry_of(const unsigned char *line, size_t count) {
     return NULL;
 }
 
-enum itr_message_kind itr_message_kind_of(const void *line, size_t count,
-                                          const char **printed_by) {
+enum itr_message_kind itr_message_kind_of(const void *line, size_t count, const char **printed_by) {
     const struct entry *entry = entry_of(line, count);
 
     if (entry == NULL) {

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 /* Kind, name: what a line says. */
+/* clang-format off */
 #define ITR_MESSAGE_MAP(X)                                                                         \
     X(NONE, "none")                                                                                \
     X(FATAL, "fatal")         /* the runtime gives up by itself */                                 \
@@ -19,6 +20,7 @@
     X(NOTICE, "notice")       /* the runtime remarks on something and may go on */                 \
     X(SETUP, "setup")         /* the machine is at fault, not the runtime: no finding */           \
     X(NOISE, "noise")         /* Wine's own chatter: no finding */
+/* clang-format on */
 
 enum itr_message_kind {
 #define ITR_MESSAGE_ENUM(id, name) ITR_MESSAGE_##id,

@@ -230,15 +230,14 @@ static enum itr_status add_cell(struct itr_cells *cells, const struct choice *ch
     return ITR_OK;
 }
 
-/* Does `wanted` (a version, the beginning of one, or a GOROOT) mean the built version `have`? */
+/* Does `wanted` (a version or the beginning of one) mean the built version `have`? */
 static bool means_version(const char *wanted, const char *have) {
     char version[64];
-    if (strpbrk(wanted, "/\\") != NULL) {
-        return itr_goroot_version(wanted, version, sizeof version, NULL) == ITR_OK && strcmp(version, have) == 0;
-    }
     snprintf(version, sizeof version, "%s%s", strncmp(wanted, "go", 2) == 0 ? "" : "go", wanted);
     size_t length = strlen(version);
-    return strncmp(have, version, length) == 0 && (have[length] == '\0' || have[length] == '.');
+    bool begins = strncmp(have, version, length) == 0;
+    /* A beginning does not mean the libraries of a --go ROOT, whose names have a mark. */
+    return begins && (have[length] == '\0' || (have[length] == '.' && strchr(have, '-') == NULL));
 }
 
 static enum itr_status choose_versions(const struct choice *choice, struct itr_strings *versions) {
@@ -262,7 +261,7 @@ static enum itr_status choose_versions(const struct choice *choice, struct itr_s
     }
     size_t kept = 0;
     for (size_t i = 0; i < all.count; i++) {
-        bool keep = wanted->count == 0;
+        bool keep = wanted->count == 0 && strchr(all.items[i], '-') == NULL; /* not those of --go ROOT */
         for (size_t w = 0; w < wanted->count && !keep; w++) {
             keep = means_version(wanted->items[w], all.items[i]);
         }

@@ -9,7 +9,7 @@
 /* Borrowed strings. `{0}` asks for the case as it is. */
 struct itr_selection {
     struct itr_strings at;       /* points; none: the case's own */
-    struct itr_strings go;       /* versions, beginnings of versions, or GOROOTs; none: all that were built */
+    struct itr_strings go;       /* versions or beginnings of versions; none: all that the build knew */
     struct itr_strings controls; /* names of controls to run too */
     bool all_controls;
     bool only_controls;          /* not the case itself */

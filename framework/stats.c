@@ -38,11 +38,11 @@ static double stirling_error(double z) {
     square = z * z;
     return error +
            (1.0 / 12 -
-            (1.0 / 360 -
-             (1.0 / 1260 -
-              (1.0 / 1680 - (1.0 / 1188 - (691.0 / 360360 - 1.0 / 156 / square) / square) / square) /
-                  square) /
-                 square) /
+            (1.0 / 360 - (1.0 / 1260 -
+                          (1.0 / 1680 -
+                           (1.0 / 1188 - (691.0 / 360360 - 1.0 / 156 / square) / square) / square) /
+                              square) /
+                             square) /
                 square) /
                z;
 }
@@ -121,8 +121,7 @@ static double beta_fraction(double a, double b, double x, double y) {
 
 /* I_x(a, b) to `*lower` and 1 - I_x(a, b) to `*upper`, where x + y = 1. The smaller one is good to
  * the last digits. */
-static void incomplete_beta(double a, double b, double x, double y, double *lower,
-                            double *upper) {
+static void incomplete_beta(double a, double b, double x, double y, double *lower, double *upper) {
     if (x <= 0 || y <= 0) {
         *lower = x <= 0 ? 0 : 1;
         *upper = 1 - *lower;
@@ -291,7 +290,8 @@ uint64_t itr_none_trials_needed(double rate, double confidence) {
     }
     trials = rate == 1 ? 1 : ceil(log1p(-confidence) / log1p(-rate));
     /* The next number down or up may be the one, by rounding. */
-    if (trials > 1 && trials < 1e15 && itr_none_upper_bound((uint64_t)trials - 1, confidence) <= rate) {
+    if (trials > 1 && trials < 1e15 &&
+        itr_none_upper_bound((uint64_t)trials - 1, confidence) <= rate) {
         trials -= 1;
     } else if (trials < 1e15 && itr_none_upper_bound((uint64_t)trials, confidence) > rate) {
         trials += 1;

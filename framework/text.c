@@ -224,9 +224,9 @@ static bool is_hidden(uint32_t code) {
     static const struct {
         uint32_t first, last;
     } ranges[] = {
-        {0x00, 0x1f},       {0x7f, 0x9f},       {0x61c, 0x61c},     {0x180e, 0x180e},
-        {0x200b, 0x200b},   {0x200e, 0x200f},   {0x2028, 0x202e},   {0x2060, 0x206f},
-        {0xfdd0, 0xfdef},   {0xfeff, 0xfeff},   {0xfff9, 0xfffb},   {0xe0000, 0xe0fff},
+        {0x00, 0x1f},     {0x7f, 0x9f},     {0x61c, 0x61c},   {0x180e, 0x180e},
+        {0x200b, 0x200b}, {0x200e, 0x200f}, {0x2028, 0x202e}, {0x2060, 0x206f},
+        {0xfdd0, 0xfdef}, {0xfeff, 0xfeff}, {0xfff9, 0xfffb}, {0xe0000, 0xe0fff},
     };
 
     if ((code & 0xfffe) == 0xfffe) {
@@ -242,12 +242,11 @@ static bool is_hidden(uint32_t code) {
 
 /* What one ASCII character becomes where it does not stay as it is; NULL: nothing special. */
 static const char *replacement(enum itr_escape how, unsigned char byte) {
-    bool markup = how == ITR_ESCAPE_XML_TEXT || how == ITR_ESCAPE_XML_ATTRIBUTE ||
-                  how == ITR_ESCAPE_HTML;
+    bool markup =
+        how == ITR_ESCAPE_XML_TEXT || how == ITR_ESCAPE_XML_ATTRIBUTE || how == ITR_ESCAPE_HTML;
 
     switch (byte) {
-    case '\t':
-        return how == ITR_ESCAPE_XML_ATTRIBUTE ? "&#9;" : "\t";
+    case '\t': return how == ITR_ESCAPE_XML_ATTRIBUTE ? "&#9;" : "\t";
     case '\n':
         return how == ITR_ESCAPE_TERMINAL ? NULL : how == ITR_ESCAPE_XML_ATTRIBUTE ? "&#10;" : "\n";
     case '\r':
@@ -255,20 +254,13 @@ static const char *replacement(enum itr_escape how, unsigned char byte) {
             return "&#13;";
         }
         return how == ITR_ESCAPE_UTF8 ? "\r" : NULL;
-    case '&':
-        return markup ? "&amp;" : NULL;
-    case '<':
-        return markup ? "&lt;" : NULL;
-    case '>':
-        return markup ? "&gt;" : NULL;
-    case '"':
-        return how == ITR_ESCAPE_XML_ATTRIBUTE || how == ITR_ESCAPE_HTML ? "&quot;" : NULL;
-    case '\'':
-        return how == ITR_ESCAPE_XML_ATTRIBUTE || how == ITR_ESCAPE_HTML ? "&#39;" : NULL;
-    case '`':
-        return how == ITR_ESCAPE_HTML ? "&#96;" : NULL;
-    default:
-        return NULL;
+    case '&': return markup ? "&amp;" : NULL;
+    case '<': return markup ? "&lt;" : NULL;
+    case '>': return markup ? "&gt;" : NULL;
+    case '"': return how == ITR_ESCAPE_XML_ATTRIBUTE || how == ITR_ESCAPE_HTML ? "&quot;" : NULL;
+    case '\'': return how == ITR_ESCAPE_XML_ATTRIBUTE || how == ITR_ESCAPE_HTML ? "&#39;" : NULL;
+    case '`': return how == ITR_ESCAPE_HTML ? "&#96;" : NULL;
+    default: return NULL;
     }
 }
 

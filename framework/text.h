@@ -38,8 +38,8 @@ enum itr_escape {
     ITR_ESCAPE_TERMINAL_LINES, /* newlines stay, carriage returns become \x0d */
     ITR_ESCAPE_XML_TEXT,       /* & < > as entities; newlines stay, carriage return is &#13; */
     ITR_ESCAPE_XML_ATTRIBUTE,  /* also quotes; tab, newline and carriage return as &#N; */
-    ITR_ESCAPE_HTML,           /* & < > " ' ` as entities; newlines stay; a carriage return is \x0d */
-    ITR_ESCAPE_UTF8,           /* for JSON: newlines and carriage returns stay; quoting is left to
+    ITR_ESCAPE_HTML, /* & < > " ' ` as entities; newlines stay; a carriage return is \x0d */
+    ITR_ESCAPE_UTF8, /* for JSON: newlines and carriage returns stay; quoting is left to
                                   the JSON library */
 };
 

@@ -92,7 +92,7 @@ _Noreturn void itrh_crash(void);
  * out; false on error. */
 bool itrh_write_error_stream(const void *data, uint64_t bytes);
 
-/* ---- between host.c and host_hooks.c ---- */
+/* ---- between host_fire.c and host_hooks.c ---- */
 
 /* Installs what counts calls of `call` by the library and fires the shots at them. The version in
  * host_hooks.c does it; the one in host_plain.c, for hosts without hooks, returns false. */

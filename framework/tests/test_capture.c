@@ -103,7 +103,8 @@ static void an_empty_stream_costs_nothing(void **state) {
 
 static void both_ends_are_kept_and_the_middle_is_counted(void **state) {
     static const size_t sizes[] = {
-        1, 1024, 65535, 65536, 65537, 131071, 131072, 131073, 262143, 262144, 262145, 400000, 1000000,
+        1,      1024,   65535,  65536,  65537,  131071,  131072,
+        131073, 262143, 262144, 262145, 400000, 1000000,
     };
 
     (void)state;
@@ -579,7 +580,8 @@ static void a_message_printed_thousands_of_times_is_text_that_repeats(void **sta
 }
 
 static void the_shortest_period_of_a_dense_repeat_is_told(void **state) {
-    static const char *const units[] = {"a", "ab", "tick\n", "0123456789012345678901234567890123456"};
+    static const char *const units[] = {"a", "ab", "tick\n",
+                                        "0123456789012345678901234567890123456"};
 
     (void)state;
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
@@ -673,7 +675,7 @@ static void a_message_is_found_wherever_its_line_begins(void **state) {
 /* Every length around the sizes of stripes and blocks, in an array of exactly that size. */
 static void no_length_reads_or_counts_too_much(void **state) {
     (void)state;
-    for (size_t count = 1; count < 2600; count += count > 40 && count < 980 ? 37 : 1) {
+    for (size_t count = 1; count<2600; count += count> 40 && count < 980 ? 37 : 1) {
         uint8_t *exact = malloc(count);
         struct itr_capture capture = {0};
         struct itr_shape shape;
@@ -712,9 +714,14 @@ static void broken_utf8_is_counted(void **state) {
         const char *bytes;
         unsigned broken;
     } samples[] = {
-        {"a\x80z", 1}, {"a\xc3z", 1}, {"a\xe2\x82z", 1}, {"a\xf0\x9f\x98z", 1},
-        {"a\xffz", 1}, {"\xc3\xa4\xa4", 1},
-        {"\xe2\x82\xac\xf0\x9f\x98\x80", 0}, {"\xc3\xc3\xa4\xbf\xff\xfe", 4},
+        {"a\x80z", 1},
+        {"a\xc3z", 1},
+        {"a\xe2\x82z", 1},
+        {"a\xf0\x9f\x98z", 1},
+        {"a\xffz", 1},
+        {"\xc3\xa4\xa4", 1},
+        {"\xe2\x82\xac\xf0\x9f\x98\x80", 0},
+        {"\xc3\xc3\xa4\xbf\xff\xfe", 4},
     };
 
     (void)state;

@@ -10,8 +10,9 @@
 /* Published with splitmix64 for seed 1234567 (Rosetta Code, "Pseudo-random numbers/Splitmix64"). */
 static void splitmix64_gives_its_published_numbers(void **state) {
     static const uint64_t expected[] = {
-        UINT64_C(6457827717110365317),  UINT64_C(3203168211198807973), UINT64_C(9817491932198370423),
-        UINT64_C(4593380528125082431), UINT64_C(16408922859458223821),
+        UINT64_C(6457827717110365317),  UINT64_C(3203168211198807973),
+        UINT64_C(9817491932198370423),  UINT64_C(4593380528125082431),
+        UINT64_C(16408922859458223821),
     };
     uint64_t seed = 1234567;
 

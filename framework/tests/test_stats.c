@@ -55,10 +55,8 @@ static void incomplete_beta_is_exact_for_other_parameters(void **state) {
     static const struct {
         double a, b, x, expected; /* I_x(1/2, 1/2) = 2/pi asin(sqrt(x)); the others by mpmath */
     } samples[] = {
-        {0.5, 0.5, 0.25, 0.3333333333333333},
-        {0.5, 0.5, 1e-10, 6.366197723781917e-06},
-        {2.5, 7.25, 0.1, 0.10841578583098449},
-        {0.1, 30.5, 0.001, 0.7383939962692417},
+        {0.5, 0.5, 0.25, 0.3333333333333333},        {0.5, 0.5, 1e-10, 6.366197723781917e-06},
+        {2.5, 7.25, 0.1, 0.10841578583098449},       {0.1, 30.5, 0.001, 0.7383939962692417},
         {1234.5, 2345.5, 0.33, 0.03028320949417675},
     };
 
@@ -171,8 +169,8 @@ static void clopper_pearson_is_exact(void **state) {
 
     (void)state;
     for (size_t i = 0; i < COUNT(samples); i++) {
-        struct itr_interval interval = itr_clopper_pearson(samples[i].hits, samples[i].trials,
-                                                           samples[i].confidence);
+        struct itr_interval interval =
+            itr_clopper_pearson(samples[i].hits, samples[i].trials, samples[i].confidence);
         near_to(interval.low, samples[i].low, 1e-12);
         near_to(interval.high, samples[i].high, 1e-12);
     }
@@ -195,10 +193,8 @@ static void wilson_is_exact(void **state) {
         uint64_t hits, trials;
         double low, high; /* the formula by mpmath, confidence 0.95 */
     } samples[] = {
-        {5, 10, 0.23659309051256402, 0.763406909487436},
-        {0, 300, 0.0, 0.012642971224546034},
-        {1, 300, 0.0005886577218511581, 0.018636693694531234},
-        {300, 300, 0.987357028775454, 1.0},
+        {5, 10, 0.23659309051256402, 0.763406909487436},       {0, 300, 0.0, 0.012642971224546034},
+        {1, 300, 0.0005886577218511581, 0.018636693694531234}, {300, 300, 0.987357028775454, 1.0},
         {2850, 3000, 0.9416093729117658, 0.9572396632354409},
     };
 
@@ -270,7 +266,8 @@ static void the_rule_of_three_is_exact(void **state) {
 }
 
 static void trials_needed_is_the_least_number_that_does(void **state) {
-    static const double rates[] = {0.9, 0.5, 0.25, 0.1, 0.01, 1.0 / 300, 1.0 / 2000, 1.0 / 30000, 1e-9};
+    static const double rates[] = {0.9,       0.5,        0.25,        0.1, 0.01,
+                                   1.0 / 300, 1.0 / 2000, 1.0 / 30000, 1e-9};
 
     (void)state;
     for (size_t i = 0; i < COUNT(rates); i++) {
@@ -289,8 +286,8 @@ static void trials_needed_is_the_least_number_that_does(void **state) {
 static void normal_quantiles_are_exact(void **state) {
     static const double samples[][2] = {
         /* mpmath */
-        {0.6, 0.2533471031357997},    {0.9, 1.2815515655446006},   {0.975, 1.9599639845400538},
-        {0.995, 2.5758293035489004},  {1e-10, -6.361340902404057}, {1e-300, -37.0470962993612},
+        {0.6, 0.2533471031357997},   {0.9, 1.2815515655446006},   {0.975, 1.9599639845400538},
+        {0.995, 2.5758293035489004}, {1e-10, -6.361340902404057}, {1e-300, -37.0470962993612},
     };
 
     (void)state;
@@ -325,8 +322,7 @@ static void fisher_is_exact(void **state) {
         {5, 2000, 19, 3000, 0.03961827458802939, 0.9867229091688295, 0.06102195063176228},
         {8, 14, 1, 11, 0.9990200565351999, 0.017149010634001885, 0.03300578812760802},
         /* mpmath */
-        {5000, 10000000, 5200, 10000000, 0.0243652176507449, 0.976745942614999,
-         0.0487304353014899},
+        {5000, 10000000, 5200, 10000000, 0.0243652176507449, 0.976745942614999, 0.0487304353014899},
         {5000000, 10000000, 5003000, 10000000, 0.0899287957564479, 0.91021627839095510,
          0.179857591512896},
     };

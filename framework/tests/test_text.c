@@ -29,7 +29,7 @@ static void escaped_is(enum itr_escape how, const char *bytes, size_t count, con
     itr_text_release(&text);
 }
 
-#define ESCAPED(how, literal, expected)                                                            \
+#define ESCAPED(how, literal, expected) \
     escaped_is(ITR_ESCAPE_##how, literal, sizeof(literal) - 1, expected)
 
 static void an_empty_text_is_an_empty_string(void **state) {
@@ -203,8 +203,14 @@ static void terminal_commands_become_visible(void **state) {
     ESCAPED(TERMINAL, "\x1b[31mred\x1b[0m", "\\x1b[31mred\\x1b[0m");
     ESCAPED(TERMINAL, "\x1b]0;title\x07", "\\x1b]0;title\\x07");
     ESCAPED(TERMINAL, "a\b\rb\0c\x7f", "a\\x08\\x0db\\x00c\\x7f");
-    ESCAPED(TERMINAL, "\xc2\x9b" "31m", "\\xc2\\x9b31m"); /* CSI as UTF-8 */
-    ESCAPED(TERMINAL, "\x9b" "31m", "\\x9b31m");          /* CSI as a raw C1 byte */
+    ESCAPED(TERMINAL,
+            "\xc2\x9b"
+            "31m",
+            "\\xc2\\x9b31m"); /* CSI as UTF-8 */
+    ESCAPED(TERMINAL,
+            "\x9b"
+            "31m",
+            "\\x9b31m"); /* CSI as a raw C1 byte */
     ESCAPED(TERMINAL, "a\tb\nc", "a\tb\\x0ac");
     ESCAPED(TERMINAL_LINES, "a\tb\r\nc", "a\tb\\x0d\nc");
 }
@@ -213,7 +219,7 @@ static void text_of_any_script_stays(void **state) {
     static const char *const samples[] = {
         "plain & <text> \"quoted\" 'so' `too` \\ back\\slash C:\\go\\bin",
         "\xc3\xa4\xc3\xb6\xc3\xbc \xd0\xb4\xd0\xb0 \xe6\x97\xa5\xe6\x9c\xac \xf0\x9f\x98\x80",
-        "\xd9\x85\xdb\x8c\xe2\x80\x8c\xd8\xae", /* Persian with a zero width non-joiner */
+        "\xd9\x85\xdb\x8c\xe2\x80\x8c\xd8\xae",         /* Persian with a zero width non-joiner */
         "\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x92\xbb", /* emoji with a zero width joiner */
     };
 
@@ -226,25 +232,32 @@ static void text_of_any_script_stays(void **state) {
 
 static void hidden_and_reordering_characters_become_visible(void **state) {
     (void)state;
-    ESCAPED(TERMINAL, "a\xe2\x80\xae" "b", "a\\xe2\\x80\\xaeb");             /* U+202E */
-    ESCAPED(TERMINAL, "\xe2\x81\xa6", "\\xe2\\x81\\xa6");                     /* U+2066 */
-    ESCAPED(TERMINAL, "\xe2\x80\x8e\xd8\x9c", "\\xe2\\x80\\x8e\\xd8\\x9c");   /* LRM, ALM */
-    ESCAPED(TERMINAL, "\xe2\x80\xa8", "\\xe2\\x80\\xa8");                     /* line separator */
+    ESCAPED(TERMINAL,
+            "a\xe2\x80\xae"
+            "b",
+            "a\\xe2\\x80\\xaeb");                                           /* U+202E */
+    ESCAPED(TERMINAL, "\xe2\x81\xa6", "\\xe2\\x81\\xa6");                   /* U+2066 */
+    ESCAPED(TERMINAL, "\xe2\x80\x8e\xd8\x9c", "\\xe2\\x80\\x8e\\xd8\\x9c"); /* LRM, ALM */
+    ESCAPED(TERMINAL, "\xe2\x80\xa8", "\\xe2\\x80\\xa8");                   /* line separator */
     ESCAPED(HTML, "\xe2\x80\xae", "\\xe2\\x80\\xae");
     ESCAPED(XML_TEXT, "\xe2\x80\xae", "\\xe2\\x80\\xae");
     ESCAPED(UTF8, "\xe2\x80\xae\xef\xbb\xbf", "\\xe2\\x80\\xae\\xef\\xbb\\xbf");
-    ESCAPED(TERMINAL, "\xf3\xa0\x81\x81", "\\xf3\\xa0\\x81\\x81");            /* tag */
+    ESCAPED(TERMINAL, "\xf3\xa0\x81\x81", "\\xf3\\xa0\\x81\\x81"); /* tag */
 }
 
 static void invalid_utf8_becomes_visible_byte_by_byte(void **state) {
     (void)state;
     ESCAPED(UTF8, "\xff\xfe", "\\xff\\xfe");
-    ESCAPED(UTF8, "\xc0\xaf", "\\xc0\\xaf");                 /* overlong slash */
-    ESCAPED(UTF8, "\xe0\x80\xaf", "\\xe0\\x80\\xaf");        /* overlong slash */
-    ESCAPED(UTF8, "\xed\xa0\x80", "\\xed\\xa0\\x80");        /* surrogate */
+    ESCAPED(UTF8, "\xc0\xaf", "\\xc0\\xaf");                   /* overlong slash */
+    ESCAPED(UTF8, "\xe0\x80\xaf", "\\xe0\\x80\\xaf");          /* overlong slash */
+    ESCAPED(UTF8, "\xed\xa0\x80", "\\xed\\xa0\\x80");          /* surrogate */
     ESCAPED(UTF8, "\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"); /* above U+10FFFF */
-    ESCAPED(UTF8, "a\xe2\x82", "a\\xe2\\x82");               /* cut off at the end */
-    ESCAPED(UTF8, "\xe2\x82" "a", "\\xe2\\x82" "a");         /* cut off in the middle */
+    ESCAPED(UTF8, "a\xe2\x82", "a\\xe2\\x82");                 /* cut off at the end */
+    ESCAPED(UTF8,
+            "\xe2\x82"
+            "a",
+            "\\xe2\\x82"
+            "a"); /* cut off in the middle */
     ESCAPED(UTF8, "\x80\xbf", "\\x80\\xbf");
 }
 

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -38,35 +39,57 @@ struct itrp_process {
     itrp_exit_fn on_exit;
     void *context;
     struct itrp_exit exit;
+    int registered; /* index in the registry */
     char nonce[20];
 };
 
-/* Hosts that run now, so that a stray is never mistaken for a neighbour's process. */
+/* Hosts that run now, so that a stray is never mistaken for a neighbour's process. Values of their own:
+ * what lies in struct itrp_process belongs to its slot's thread. */
+struct registered {
+    bool taken;
+    pid_t id; /* 0: about to be started */
+    char nonce[20];
+};
+
 static struct {
     pthread_mutex_t lock;
-    const struct itrp_process *running[PROCESSES_MAX];
+    struct registered entries[PROCESSES_MAX];
 } registry = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static bool registry_replace(const struct itrp_process *old, const struct itrp_process *new) {
-    bool found = false;
+/* Index of a new entry, -1 if there is no room. */
+static int registry_take(const char *nonce) {
+    int index = -1;
     pthread_mutex_lock(&registry.lock);
-    for (size_t i = 0; i < PROCESSES_MAX && !found; i++) {
-        if (registry.running[i] == old) {
-            registry.running[i] = new;
-            found = true;
+    for (int i = 0; i < PROCESSES_MAX && index < 0; i++) {
+        if (!registry.entries[i].taken) {
+            index = i;
+            registry.entries[i] = (struct registered){.taken = true};
+            snprintf(registry.entries[i].nonce, sizeof registry.entries[i].nonce, "%s", nonce);
         }
     }
     pthread_mutex_unlock(&registry.lock);
-    return found;
+    return index;
+}
+
+static void registry_set_id(int index, pid_t id) {
+    pthread_mutex_lock(&registry.lock);
+    registry.entries[index].id = id;
+    pthread_mutex_unlock(&registry.lock);
+}
+
+static void registry_release(int index) {
+    pthread_mutex_lock(&registry.lock);
+    registry.entries[index] = (struct registered){0};
+    pthread_mutex_unlock(&registry.lock);
 }
 
 /* True if `id` is a running host, or belongs to the tree of one other than `mine`. */
 static bool belongs_to_neighbour(pid_t id, const struct itrp_process *mine) {
     bool result = false;
     pthread_mutex_lock(&registry.lock);
-    for (size_t i = 0; i < PROCESSES_MAX && !result; i++) {
-        const struct itrp_process *other = registry.running[i];
-        result = other != NULL && other != mine &&
+    for (int i = 0; i < PROCESSES_MAX && !result; i++) {
+        const struct registered *other = &registry.entries[i];
+        result = other->taken && i != mine->registered &&
                  (other->id == id || itrp_tree_has_variable(id, TRIAL_VARIABLE, other->nonce));
     }
     pthread_mutex_unlock(&registry.lock);
@@ -126,7 +149,7 @@ struct start {
     int null_device;
     int ledger;
     pid_t runner;
-    volatile int error; /* written by the vforked child, which shares this memory */
+    volatile int *error; /* written by the child; in memory that a forked child shares too */
 };
 
 /* Runs in the vforked child: system calls only, nothing that takes a lock. */
@@ -149,8 +172,22 @@ static _Noreturn void become_host(struct start *start) {
         sigprocmask(SIG_SETMASK, &none, NULL);
         execve(start->spec->program, start->arguments, start->environment);
     }
-    start->error = errno != 0 ? errno : EINVAL;
+    *start->error = errno != 0 ? errno : EINVAL;
     _exit(127);
+}
+
+/* A word for each entry of the registry, shared with children. ThreadSanitizer makes a fork of every vfork,
+ * and a forked child's own memory is lost. */
+static volatile int *start_errors(void) {
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static int *words;
+    pthread_mutex_lock(&lock);
+    if (words == NULL) {
+        void *memory = mmap(NULL, PROCESSES_MAX * sizeof *words, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        words = memory != MAP_FAILED ? memory : NULL;
+    }
+    pthread_mutex_unlock(&lock);
+    return words;
 }
 
 static int null_device(void) {
@@ -246,9 +283,14 @@ static enum itr_status run_start(struct itrp_process *process, const struct itrp
     char ledger[] = ITR_LEDGER_VARIABLE "=fd:3";
     char trial[sizeof TRIAL_VARIABLE + sizeof process->nonce];
     struct start start = {.spec = spec, .null_device = null_device(), .runner = getpid(), .ledger = -1};
+    volatile int *errors = start_errors();
     enum itr_status status = ITR_OK;
 
-    snprintf(process->nonce, sizeof process->nonce, "%016" PRIx64, spec->nonce);
+    if (errors == NULL) {
+        return itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory starting a host");
+    }
+    start.error = &errors[process->registered];
+    *start.error = 0;
     snprintf(trial, sizeof trial, "%s=%s", TRIAL_VARIABLE, process->nonce);
     if (spec->ledger != NULL) {
         start.ledger = (int)spec->ledger->handle;
@@ -259,7 +301,7 @@ static enum itr_status run_start(struct itrp_process *process, const struct itrp
         status = itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory starting a host");
     } else {
         process->id = start_host(&start);
-        int code = process->id < 0 ? errno : start.error;
+        int code = process->id < 0 ? errno : *start.error;
         if (code != 0) {
             if (process->id > 0) {
                 waitpid(process->id, NULL, 0);
@@ -284,12 +326,15 @@ enum itr_status itrp_process_start(struct itrp_process **out, uv_loop_t *loop,
     process->pidfd = -1;
     process->on_exit = on_exit;
     process->context = context;
-    if (!registry_replace(NULL, process)) {
+    snprintf(process->nonce, sizeof process->nonce, "%016" PRIx64, spec->nonce);
+    process->registered = registry_take(process->nonce);
+    if (process->registered < 0) {
         free(process);
         return itr_fail(err, ITR_E_LIMIT, 0, "more than %d hosts at once", PROCESSES_MAX);
     }
     enum itr_status status = run_start(process, spec, err);
     if (status == ITR_OK) {
+        registry_set_id(process->registered, process->id);
         status = watch_host(process, loop, err);
     }
     if (status != ITR_OK) {
@@ -391,7 +436,7 @@ void itrp_process_close(struct itrp_process *process) {
             strays++; /* nothing more can be done here: the guard ends what is left */
         }
     }
-    registry_replace(process, NULL);
+    registry_release(process->registered);
     if (process->handle_open) {
         uv_close((uv_handle_t *)&process->watch, on_closed);
         return;

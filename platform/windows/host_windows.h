@@ -1,13 +1,43 @@
 /* What the Windows host side shares between its own files, and with nobody else: where the library
- * under test lies, and what the event handler and the hooks wait on. */
+ * under test lies, the events' console controls, and what host.c and host_fire.c ask of each other. */
 #ifndef INITRACE_PLATFORM_WINDOWS_HOST_WINDOWS_H
 #define INITRACE_PLATFORM_WINDOWS_HOST_WINDOWS_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "platform/host.h"
+
+#include <windows.h>
+
+/* ---- host.c ---- */
 
 /* True if `address` is in the image of request.library. Known from the loader's notification on,
  * which comes before any code of the library runs; false before. */
 bool itrh_windows_in_library(uintptr_t address);
+
+/* itrh_fail() with GetLastError(); always false. */
+bool itrh_windows_fail(const char *text);
+
+/* The console control event of an enum itr_event; MAXDWORD if it has none. */
+DWORD itrh_windows_control_of(uint32_t event);
+
+/* The request's shots, never more than there is room for. */
+uint32_t itrh_windows_shot_count(const struct itrh_host *host);
+
+/* Puts the record of exceptions, if the request wants one, before all other vectored handlers: the
+ * runtime puts its own first while it starts. */
+void itrh_windows_record_exceptions_first(void);
+
+/* Auto-reset event of a holding thread: the host's handler was entered. Borrowed; NULL before
+ * itrh_install_handlers(). */
+HANDLE itrh_windows_handled_for_hold(void);
+
+/* ---- host_fire.c ---- */
+
+/* Picks what itrh_sleep_ns() and the firing thread sleep with. */
+void itrh_windows_choose_sleep(void);
+
+/* Notes when each shot that goes off `offset_ns` after `phase`, reached at `now_ns`, is wanted; true
+ * if there is one. The firing thread takes it once the phase is in the ledger and it was woken. */
+bool itrh_windows_request_shots(struct itrh_host *host, enum itr_phase phase, uint64_t now_ns);
+void itrh_windows_wake_firing(void);
 
 #endif

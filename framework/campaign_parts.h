@@ -1,0 +1,47 @@
+/* What the parts of a campaign share: its state, from the preparation to the report. For campaign*.c
+ * only. */
+#ifndef INITRACE_FRAMEWORK_CAMPAIGN_PARTS_H
+#define INITRACE_FRAMEWORK_CAMPAIGN_PARTS_H
+
+#include "framework/campaign.h"
+#include "framework/folder.h"
+#include "framework/progress.h"
+#include "framework/work.h"
+
+#include <uv.h>
+
+struct itr_campaign {
+    const struct itr_campaign_options *options;
+    const struct itr_layout *layout;
+    struct itr_summary *summary;
+    struct itr_work *works; /* one a cell */
+    struct itr_folder folder;
+    unsigned char *done; /* resume: a bit for each trial that the folder has; NULL: none */
+    uint64_t done_room;
+
+    uv_mutex_t lock; /* all below, the folder and the summary */
+    size_t cell;     /* the one that trials are taken from */
+    uint64_t taken;  /* trials of it that were taken */
+    uint64_t cell_begin_ns;
+    uint64_t by_time_trials; /* trials of finished cells, when running by time */
+    uint64_t finished;
+    uint64_t failures;
+    bool stop;    /* take no more trials */
+    bool failed;  /* `error` has the first failure of the tool that ends the campaign */
+    struct itr_error error;
+
+    uv_loop_t loop;
+    uv_async_t slot_ended;
+    uv_timer_t show;
+    uv_signal_t interrupts[2];
+    int interrupt_count;
+    uint64_t interrupted_ns; /* the last one */
+    uint32_t slots_running;
+    struct itr_progress progress;
+};
+
+/* Fills in works, folder, done, the cells' windows and the summary's tallies. Also on failure the caller
+ * closes and frees what there is. */
+enum itr_status itr_campaign_prepare(struct itr_campaign *campaign, struct itr_error *err) ITR_MUST_USE;
+
+#endif

@@ -1,0 +1,889 @@
+/* Tests of the program as a whole, from outside: campaigns that are repeated, replayed, killed, interrupted and
+ * resumed; exit codes; what goes to which stream. It starts INITRACE_PROGRAM and, as hosts, those of its build
+ * tree and INITRACE_KEEPER (keeper.c), whose processes it can see live and die. */
+#include "framework/commands.h"
+#include "framework/tests/scratch.h"
+#include "platform/platform.h"
+
+#include <jansson.h>
+
+#if !defined INITRACE_PROGRAM || !defined INITRACE_KEEPER
+#error "INITRACE_PROGRAM names the program, INITRACE_KEEPER the host made from keeper.c"
+#endif
+
+enum {
+    WORDS_MAX = 40,
+    OUTPUT_MAX = 4 << 20,
+    DEADLINE_MS = 120000, /* of any wait: generous, nothing is measured here */
+    CONNECTIONS_MAX = 512,
+    JOBS = 2,
+};
+
+static uv_loop_t loop;
+static char scratch[SCRATCH_PATH_MAX];
+static char output[SCRATCH_PATH_MAX + 32]; /* SCRATCH/out */
+static char program_path[SCRATCH_PATH_MAX];
+static char keeper_path[SCRATCH_PATH_MAX];
+static char plain_library[2 * SCRATCH_PATH_MAX];
+/* An event that the host's handler hears here, and a call that no plain library makes. */
+static const char *event_here;
+static const char *call_here;
+
+/* ---- waiting ---- */
+
+static uv_timer_t timer;
+static bool timed_out;
+
+static void on_deadline(uv_timer_t *handle) {
+    (void)handle;
+    timed_out = true;
+}
+
+/* Runs the loop until the condition holds. */
+static void wait_until(bool (*holds)(void), const char *what) {
+    timed_out = false;
+    uv_timer_start(&timer, on_deadline, DEADLINE_MS, 0);
+    while (!holds() && !timed_out) {
+        uv_run(&loop, UV_RUN_ONCE);
+    }
+    uv_timer_stop(&timer);
+    if (!holds()) {
+        fail_msg("it never came: %s", what);
+    }
+}
+
+/* ---- the program under test ---- */
+
+struct stream {
+    uv_pipe_t pipe;
+    char *text;
+    size_t length;
+    bool ended;
+};
+
+static struct {
+    uv_process_t process;
+    struct stream streams[2];
+    bool started;
+    bool exited;
+    int64_t code;
+    int signal;
+} run;
+
+static void on_exit_of_program(uv_process_t *process, int64_t code, int signal) {
+    run.exited = true;
+    run.code = code;
+    run.signal = signal;
+    uv_close((uv_handle_t *)process, NULL);
+}
+
+static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer) {
+    struct stream *stream = handle->data;
+    (void)suggested;
+    *buffer = uv_buf_init(stream->text + stream->length, (unsigned)(OUTPUT_MAX - stream->length - 1));
+}
+
+/* Bytes as they come, less the carriage returns that some C libraries put before a newline. */
+static void on_bytes(uv_stream_t *handle, ssize_t got, const uv_buf_t *buffer) {
+    struct stream *stream = handle->data;
+    (void)buffer;
+    if (got < 0) {
+        stream->ended = true;
+        uv_close((uv_handle_t *)handle, NULL);
+        return;
+    }
+    size_t end = stream->length + (size_t)got;
+    for (size_t i = stream->length; i < end; i++) {
+        if (stream->text[i] != '\r') {
+            stream->text[stream->length++] = stream->text[i];
+        }
+    }
+    stream->text[stream->length] = '\0';
+}
+
+static bool program_is_over(void) {
+    return run.exited && run.streams[0].ended && run.streams[1].ended;
+}
+
+static void forget_program(void) {
+    for (int i = 0; i < 2; i++) {
+        free(run.streams[i].text);
+    }
+    memset(&run, 0, sizeof run);
+}
+
+/* This environment with `more` ("K=V", NULL-terminated) in it. The caller frees the list and its strings. */
+static char **make_environment(const char *const *more) {
+    uv_env_item_t *items = NULL;
+    int count = 0;
+    size_t used = 0;
+    assert_int_equal(uv_os_environ(&items, &count), 0);
+    char **list = calloc((size_t)count + WORDS_MAX, sizeof *list);
+    assert_non_null(list);
+    for (int i = 0; i < count; i++) {
+        bool replaced = false;
+        for (size_t k = 0; more[k] != NULL; k++) {
+            size_t length = strcspn(more[k], "=");
+            replaced = replaced || (strlen(items[i].name) == length && strncmp(items[i].name, more[k], length) == 0);
+        }
+        if (!replaced) {
+            size_t room = strlen(items[i].name) + strlen(items[i].value) + 2;
+            list[used] = malloc(room);
+            assert_non_null(list[used]);
+            snprintf(list[used++], room, "%s=%s", items[i].name, items[i].value);
+        }
+    }
+    for (size_t k = 0; more[k] != NULL; k++) {
+        list[used] = malloc(strlen(more[k]) + 1);
+        assert_non_null(list[used]);
+        memcpy(list[used++], more[k], strlen(more[k]) + 1);
+    }
+    uv_os_free_environ(items, count);
+    return list;
+}
+
+static void start_with(const char *const *more, const char *const *words) {
+    char *arguments[WORDS_MAX + 2] = {program_path};
+    uv_stdio_container_t streams[3] = {{.flags = UV_IGNORE}};
+    uv_process_options_t options = {.file = program_path,
+                                    .args = arguments,
+                                    .exit_cb = on_exit_of_program,
+                                    .stdio = streams,
+                                    .stdio_count = 3,
+                                    .flags = UV_PROCESS_WINDOWS_HIDE};
+    for (size_t i = 0; words[i] != NULL; i++) {
+        assert_in_range(i, 0, WORDS_MAX - 1);
+        arguments[i + 1] = (char *)(uintptr_t)words[i];
+    }
+    forget_program();
+    for (int i = 0; i < 2; i++) {
+        struct stream *stream = &run.streams[i];
+        stream->text = calloc(1, OUTPUT_MAX);
+        assert_non_null(stream->text);
+        assert_int_equal(uv_pipe_init(&loop, &stream->pipe, 0), 0);
+        stream->pipe.data = stream;
+        streams[i + 1].flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE;
+        streams[i + 1].data.stream = (uv_stream_t *)&stream->pipe;
+    }
+    options.env = make_environment(more);
+    int result = uv_spawn(&loop, &run.process, &options);
+    for (size_t i = 0; options.env[i] != NULL; i++) {
+        free(options.env[i]);
+    }
+    free(options.env);
+    if (result != 0) {
+        fail_msg("cannot start %s: %s", program_path, uv_strerror(result));
+    }
+    run.started = true;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(uv_read_start((uv_stream_t *)&run.streams[i].pipe, on_room, on_bytes), 0);
+    }
+}
+
+#define LIST(...) ((const char *const[]){__VA_ARGS__, NULL})
+#define NOTHING ((const char *const[]){NULL})
+#define START(...) start_with(NOTHING, LIST(__VA_ARGS__))
+
+static const char *out_text(void) {
+    return run.streams[0].text;
+}
+
+static const char *err_text(void) {
+    return run.streams[1].text;
+}
+
+/* Waits for the end; the exit code must be this one. */
+static void finish(int code) {
+    wait_until(program_is_over, "the end of the program");
+    if (run.signal != 0 || run.code != code) {
+        fail_msg("exit code %d, signal %d, expected %d; it said:\n%.2000s\n%.2000s", (int)run.code, run.signal, code,
+                 out_text(), err_text());
+    }
+}
+
+#define RUN(code, ...)                                                                             \
+    do {                                                                                           \
+        START(__VA_ARGS__);                                                                        \
+        finish(code);                                                                              \
+    } while (0)
+
+/* All of standard output must be one JSON value. */
+static json_t *json_of_output(void) {
+    json_error_t why;
+    json_t *json = json_loads(out_text(), JSON_REJECT_DUPLICATES, &why);
+    if (json == NULL) {
+        fail_msg("standard output is not JSON alone: %s:\n%.1000s", why.text, out_text());
+    }
+    return json;
+}
+
+static void scratch_path(char *path, size_t room, const char *name) {
+    snprintf(path, room, "%s/%s", scratch, name);
+}
+
+/* ---- the test's end of what keepers hold ---- */
+
+struct connection {
+    uv_tcp_t tcp;
+    uv_write_t write;
+    bool is_host;
+    bool is_child;
+    bool held;
+    bool open;
+};
+
+static struct {
+    uv_tcp_t tcp;
+    char variable[64]; /* KEEPER_PORT=… */
+    struct connection connections[CONNECTIONS_MAX];
+    size_t count;
+    unsigned budget; /* so many hosts more may go on to their end */
+} server;
+
+static void on_connection_closed(uv_handle_t *handle) {
+    struct connection *connection = handle->data;
+    connection->open = false;
+}
+
+static void let_go(struct connection *connection) {
+    static char word[] = "g";
+    uv_buf_t buffer = uv_buf_init(word, 1);
+    connection->held = false;
+    (void)uv_write(&connection->write, (uv_stream_t *)&connection->tcp, &buffer, 1, NULL);
+}
+
+static void on_keeper_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer) {
+    static char room[64];
+    (void)handle;
+    (void)suggested;
+    *buffer = uv_buf_init(room, sizeof room);
+}
+
+static void on_keeper_line(uv_stream_t *stream, ssize_t got, const uv_buf_t *buffer) {
+    struct connection *connection = stream->data;
+    if (got < 0) {
+        uv_close((uv_handle_t *)stream, on_connection_closed);
+    } else if (got > 0 && buffer->base[0] == 'c') {
+        connection->is_child = true;
+    } else if (got > 0 && buffer->base[0] == 'h') {
+        connection->is_host = true;
+        connection->held = true;
+        if (server.budget > 0) {
+            server.budget--;
+            let_go(connection);
+        }
+    }
+}
+
+static void on_keeper(uv_stream_t *listener, int status) {
+    assert_int_equal(status, 0);
+    assert_true(server.count < CONNECTIONS_MAX);
+    struct connection *connection = &server.connections[server.count++];
+    memset(connection, 0, sizeof *connection);
+    assert_int_equal(uv_tcp_init(&loop, &connection->tcp), 0);
+    connection->tcp.data = connection;
+    connection->open = true;
+    assert_int_equal(uv_accept(listener, (uv_stream_t *)&connection->tcp), 0);
+    assert_int_equal(uv_read_start((uv_stream_t *)&connection->tcp, on_keeper_room, on_keeper_line), 0);
+}
+
+static void open_server(void) {
+    struct sockaddr_in address;
+    int length = sizeof address;
+    assert_int_equal(uv_ip4_addr("127.0.0.1", 0, &address), 0);
+    assert_int_equal(uv_tcp_init(&loop, &server.tcp), 0);
+    assert_int_equal(uv_tcp_bind(&server.tcp, (const struct sockaddr *)&address, 0), 0);
+    assert_int_equal(uv_listen((uv_stream_t *)&server.tcp, 64, on_keeper), 0);
+    assert_int_equal(uv_tcp_getsockname(&server.tcp, (struct sockaddr *)&address, &length), 0);
+    /* The port stands in network order. */
+    const unsigned char *port = (const unsigned char *)&address.sin_port;
+    snprintf(server.variable, sizeof server.variable, "KEEPER_PORT=%d", port[0] << 8 | port[1]);
+}
+
+static void let_all_go(void) {
+    server.budget = UINT32_MAX;
+    for (size_t i = 0; i < server.count; i++) {
+        if (server.connections[i].open && server.connections[i].held) {
+            let_go(&server.connections[i]);
+        }
+    }
+}
+
+static bool no_keeper_lives(void) {
+    for (size_t i = 0; i < server.count; i++) {
+        if (server.connections[i].open) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Every slot has a host that waits for us, and a detached child of it. */
+static bool all_slots_are_held(void) {
+    unsigned hosts = 0;
+    unsigned children = 0;
+    for (size_t i = 0; i < server.count; i++) {
+        const struct connection *connection = &server.connections[i];
+        hosts += connection->open && connection->is_host && connection->held ? 1 : 0;
+        children += connection->open && connection->is_child ? 1 : 0;
+    }
+    return (hosts == JOBS && children >= JOBS) || run.exited;
+}
+
+/* Starts a campaign of keepers of which so many may end, and waits until the next ones are held. */
+static void start_keepers(const char *count, unsigned may_end) {
+    server.count = 0;
+    server.budget = may_end;
+    START("run", "--host", keeper_path, "--count", count, "--jobs", "2", "--seed", "5", "--deadline", "5m", "--env",
+          server.variable, "--output", output, "--format", "json", "--quiet");
+    wait_until(all_slots_are_held, "a host in every slot");
+    if (run.exited) {
+        fail_msg("the campaign ended: %.2000s", err_text());
+    }
+}
+
+/* ---- set-up ---- */
+
+static void real_path(const char *path, char *out, size_t room) {
+    uv_fs_t request;
+    int result = uv_fs_realpath(NULL, &request, path, NULL);
+    if (result != 0) {
+        fail_msg("%s: %s", path, uv_strerror(result));
+    }
+    snprintf(out, room, "%s", (const char *)request.ptr);
+    uv_fs_req_cleanup(&request);
+}
+
+static void find_plain_library(void) {
+    char prefix[SCRATCH_PATH_MAX];
+    snprintf(prefix, sizeof prefix, "%s", program_path);
+    for (int up = 0; up < 2; up++) {
+        size_t length = strlen(prefix);
+        while (length > 0 && prefix[length - 1] != '/' && prefix[length - 1] != '\\') {
+            length--;
+        }
+        assert_true(length > 0);
+        prefix[length - 1] = '\0';
+    }
+    snprintf(plain_library, sizeof plain_library, "%s/lib/initrace/c/plain%s", prefix, itrp_library_suffix());
+}
+
+static int set_up_group(void **state) {
+    (void)state;
+    bool signals = itrp_capabilities()->signals;
+    event_here = signals ? "SIGUSR1" : "CTRL_C";
+    call_here = signals ? "pthread_create#999" : "CreateThread#999";
+    real_path(INITRACE_PROGRAM, program_path, sizeof program_path);
+    real_path(INITRACE_KEEPER, keeper_path, sizeof keeper_path);
+    find_plain_library();
+    assert_int_equal(uv_loop_init(&loop), 0);
+    assert_int_equal(uv_timer_init(&loop, &timer), 0);
+    open_server();
+    return 0;
+}
+
+static int tear_down_group(void **state) {
+    (void)state;
+    uv_close((uv_handle_t *)&timer, NULL);
+    uv_close((uv_handle_t *)&server.tcp, NULL);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    return uv_loop_close(&loop);
+}
+
+static int set_up(void **state) {
+    (void)state;
+    scratch_make(scratch);
+    scratch_path(output, sizeof output, "out");
+    return 0;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    if (run.started && !run.exited) { /* a test failed */
+        uv_process_kill(&run.process, SIGKILL);
+        let_all_go();
+        wait_until(program_is_over, "the end of a killed program");
+    }
+    forget_program();
+    wait_until(no_keeper_lives, "the end of all hosts");
+    scratch_remove(scratch);
+    return 0;
+}
+
+/* ---- campaigns on disk ---- */
+
+/* The trials of a campaign by their number, and how many lines there are. The caller releases the list. */
+static json_t *read_trials(const char *folder, size_t *lines) {
+    json_t *by_number = json_object();
+    char *text = scratch_read(folder, "trials.jsonl");
+    assert_non_null(text);
+    *lines = 0;
+    for (char *line = text; *line != '\0';) {
+        char key[32];
+        char *end = strchr(line, '\n');
+        assert_non_null(end);
+        json_t *trial = json_loadb(line, (size_t)(end - line), 0, NULL);
+        assert_non_null(trial);
+        snprintf(key, sizeof key, "%d", (int)json_integer_value(json_object_get(trial, "trial")));
+        json_object_set_new(by_number, key, trial);
+        ++*lines;
+        line = end + 1;
+    }
+    free(text);
+    return by_number;
+}
+
+static const json_t *shot_of(const json_t *trials, const char *number) {
+    return json_array_get(json_object_get(json_object_get(trials, number), "shots"), 0);
+}
+
+static uint64_t trials_of_summary(const json_t *summary) {
+    uint64_t trials = 0;
+    const json_t *cells = json_object_get(summary, "cells");
+    for (size_t i = 0; i < json_array_size(cells); i++) {
+        trials += (uint64_t)json_integer_value(json_object_get(json_array_get(cells, i), "trials"));
+    }
+    return trials;
+}
+
+static void assert_each_trial_once(const char *folder, size_t count) {
+    size_t lines = 0;
+    json_t *trials = read_trials(folder, &lines);
+    assert_int_equal(lines, count);
+    assert_int_equal(json_object_size(trials), count);
+    for (size_t i = 0; i < count; i++) {
+        char key[32];
+        snprintf(key, sizeof key, "%u", (unsigned)i);
+        assert_non_null(json_object_get(trials, key));
+    }
+    json_decref(trials);
+}
+
+/* A case in SCRATCH/NAME with the misbehaving host; gives its path. */
+static void write_case(char *path, size_t room, const char *name, const char *os, const char *more) {
+    char text[1024];
+    scratch_path(path, room, name);
+    scratch_folder(scratch, name);
+    snprintf(text, sizeof text,
+             "{\"format\": 1, \"summary\": \"s\", \"os\": [\"%s\"], \"host\": \"misbehave\", \"event\": null,"
+             " \"env\": {\"INITRACE_MISDEED\": \"none\"}, \"expect\": \"not-fired\"%s}",
+             os, more);
+    scratch_write(path, "case.json", text, strlen(text));
+}
+
+#define MISBEHAVE(word) "run", "--host", "misbehave", "--env", "INITRACE_MISDEED=" word, "--count", "3", "--quiet"
+
+/* ---- repeating ---- */
+
+static void the_same_seed_gives_the_same_plans(void **state) {
+    char other[SCRATCH_PATH_MAX + 32];
+    char third[SCRATCH_PATH_MAX + 32];
+    size_t lines = 0;
+    unsigned different = 0;
+    (void)state;
+    scratch_path(other, sizeof other, "other");
+    scratch_path(third, sizeof third, "third");
+    RUN(0, "run", "--library", plain_library, "--event", event_here, "--window", "0us..2ms", "--count", "30", "--seed",
+        "7", "--output", output, "--quiet");
+    RUN(0, "run", "--library", plain_library, "--event", event_here, "--window", "0us..2ms", "--count", "30", "--seed",
+        "7", "--output", other, "--quiet");
+    RUN(0, "run", "--library", plain_library, "--event", event_here, "--window", "0us..2ms", "--count", "30", "--seed",
+        "8", "--output", third, "--quiet");
+    assert_each_trial_once(output, 30);
+    json_t *a = read_trials(output, &lines);
+    json_t *b = read_trials(other, &lines);
+    json_t *c = read_trials(third, &lines);
+    for (int i = 0; i < 30; i++) {
+        static const char *const keys[] = {"event", "at", "delivery", "target", "planned_ns", "unit"};
+        char number[16];
+        snprintf(number, sizeof number, "%d", i);
+        for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++) {
+            const json_t *one = json_object_get(shot_of(a, number), keys[k]);
+            assert_non_null(one);
+            assert_true(json_equal(one, json_object_get(shot_of(b, number), keys[k])));
+        }
+        int64_t planned_ns = json_integer_value(json_object_get(shot_of(a, number), "planned_ns"));
+        assert_in_range(planned_ns, 0, 1999999);
+        different += planned_ns != json_integer_value(json_object_get(shot_of(c, number), "planned_ns")) ? 1 : 0;
+    }
+    assert_in_range(different, 28, 30);
+    json_decref(a);
+    json_decref(b);
+    json_decref(c);
+}
+
+static void an_old_campaign_is_moved_aside(void **state) {
+    (void)state;
+    RUN(0, MISBEHAVE("none"), "--seed", "1", "--output", output);
+    RUN(0, MISBEHAVE("none"), "--seed", "2", "--output", output);
+    assert_contains(err_text(), "out.~1~");
+    char *first = scratch_read(scratch, "out.~1~/campaign.json");
+    char *second = scratch_read(scratch, "out/campaign.json");
+    assert_non_null(first);
+    assert_non_null(second);
+    assert_contains(first, "\"0x1\"");
+    assert_contains(second, "\"0x2\"");
+    free(first);
+    free(second);
+    assert_each_trial_once(output, 3);
+}
+
+static void a_planted_failure_is_replayed(void **state) {
+    char replay[SCRATCH_PATH_MAX + 64];
+    (void)state;
+    RUN(1, MISBEHAVE("crash"), "--seed", "3", "--output", output);
+    assert_contains(out_text(), "initrace replay");
+    char *line = scratch_read(output, "failures/1/replay.txt");
+    assert_non_null(line);
+    snprintf(replay, sizeof replay, "initrace replay \"");
+    assert_contains(line, replay);
+    assert_contains(line, "out\" 1\n");
+    free(line);
+    RUN(1, "replay", output, "1", "--count", "2", "--format", "json");
+    json_t *json = json_of_output();
+    assert_int_equal(json_integer_value(json_object_get(json, "trial")), 1);
+    assert_int_equal(json_integer_value(json_object_get(json, "trials")), 2);
+    assert_int_equal(json_integer_value(json_object_get(json, "same")), 2);
+    assert_int_equal(strncmp(json_string_value(json_object_get(json, "recorded_signature")), "crash ", 6), 0);
+    json_decref(json);
+    RUN(2, "replay", output, "99");
+    assert_contains(err_text(), "has no trial 99");
+}
+
+/* ---- killing ---- */
+
+static void a_killed_runner_leaves_no_host_and_a_folder_that_can_be_continued(void **state) {
+    enum { FIRST = 6, ALL = 16 };
+    (void)state;
+    start_keepers("16", FIRST);
+    assert_int_equal(uv_process_kill(&run.process, SIGKILL), 0); /* TerminateProcess on Windows */
+    wait_until(no_keeper_lives, "the end of every host and of its detached child");
+    wait_until(program_is_over, "the end of the program");
+
+    RUN(3, "report", output, "--format", "json");
+    json_t *json = json_of_output();
+    assert_true(json_is_true(json_object_get(json, "interrupted")));
+    assert_int_equal(trials_of_summary(json), FIRST);
+    json_decref(json);
+    assert_true(scratch_exists(output, "report.html"));
+
+    let_all_go();
+    RUN(0, "run", "--resume", "--output", output, "--jobs", "2", "--quiet", "--format", "json");
+    json = json_of_output();
+    assert_true(json_is_false(json_object_get(json, "interrupted")));
+    assert_int_equal(trials_of_summary(json), ALL);
+    /* Each host left a child, which was found and ended, and is no finding. */
+    const json_t *cell = json_array_get(json_object_get(json, "cells"), 0);
+    assert_true(json_integer_value(json_object_get(cell, "strays")) >= ALL);
+    json_decref(json);
+    assert_each_trial_once(output, ALL);
+    wait_until(no_keeper_lives, "the end of all hosts");
+
+    RUN(0, "run", "--resume", "--output", output, "--quiet"); /* nothing is left to do */
+    assert_each_trial_once(output, ALL);
+}
+
+/* A line that was being written when the runner died. */
+static void an_unfinished_line_is_run_again(void **state) {
+    (void)state;
+    RUN(0, MISBEHAVE("none"), "--seed", "1", "--output", output);
+    char *text = scratch_read(output, "trials.jsonl");
+    assert_non_null(text);
+    scratch_write(output, "trials.jsonl", text, strlen(text) - 10);
+    free(text);
+    RUN(3, "report", output);
+    RUN(0, "run", "--resume", "--output", output, "--quiet");
+    assert_each_trial_once(output, 3);
+}
+
+/* ---- interrupting ---- */
+
+static bool interrupt_is_heard(void) {
+    return strstr(err_text(), "finishing the trials under way") != NULL || run.exited;
+}
+
+static bool can_interrupt(void) {
+    if (!itrp_capabilities()->signals) {
+        print_message("skipped: this system cannot send an interrupt to one process from outside\n");
+        return false;
+    }
+    return true;
+}
+
+static void one_interrupt_finishes_what_is_under_way(void **state) {
+    (void)state;
+    if (!can_interrupt()) {
+        skip();
+    }
+    start_keepers("50", 4);
+    assert_int_equal(uv_process_kill(&run.process, SIGINT), 0);
+    wait_until(interrupt_is_heard, "the answer to an interrupt");
+    assert_false(run.exited);
+    assert_true(all_slots_are_held()); /* it waits for them */
+    let_all_go();
+    finish(ITR_EXIT_INCONCLUSIVE);
+    json_t *json = json_of_output();
+    assert_true(json_is_true(json_object_get(json, "interrupted")));
+    assert_int_equal(trials_of_summary(json), 4 + JOBS);
+    json_decref(json);
+    assert_true(scratch_exists(output, "summary.json"));
+    assert_true(scratch_exists(output, "junit.xml"));
+    wait_until(no_keeper_lives, "the end of all hosts");
+}
+
+static void two_interrupts_end_at_once(void **state) {
+    (void)state;
+    if (!can_interrupt()) {
+        skip();
+    }
+    start_keepers("50", 4);
+    assert_int_equal(uv_process_kill(&run.process, SIGINT), 0);
+    wait_until(interrupt_is_heard, "the answer to an interrupt");
+    uv_sleep(200); /* signals less than 100 ms apart are one interrupt */
+    assert_int_equal(uv_process_kill(&run.process, SIGINT), 0);
+    finish(ITR_EXIT_INCONCLUSIVE);
+    assert_contains(err_text(), "ended at once");
+    wait_until(no_keeper_lives, "the end of every host and of its detached child");
+    RUN(3, "report", output, "--format", "json");
+    json_t *json = json_of_output();
+    assert_int_equal(trials_of_summary(json), 4);
+    json_decref(json);
+}
+
+/* ---- exit codes ---- */
+
+static void what_is_as_expected_exits_with_0(void **state) {
+    (void)state;
+    RUN(0, MISBEHAVE("none"), "--output", output);
+    RUN(0, "run", "--library", plain_library, "--function", "InitraceProbe", "--event", event_here, "--at", "init-done",
+        "--count", "3", "--quiet", "--output", output);
+}
+
+static void a_finding_exits_with_1(void **state) {
+    (void)state;
+    RUN(1, MISBEHAVE("exit-2"), "--output", output);
+    assert_contains(out_text(), "wrong-exit 0x2");
+    RUN(1, "report", output); /* and stays one */
+}
+
+static void nothing_that_landed_exits_with_3(void **state) {
+    (void)state;
+    RUN(3, "run", "--library", plain_library, "--event", event_here, "--at", call_here, "--count", "3", "--quiet",
+        "--output", output);
+    assert_contains(out_text(), "no shot landed");
+}
+
+static void a_control_that_failed_exits_with_3(void **state) {
+    char path[SCRATCH_PATH_MAX + 32];
+    (void)state;
+    write_case(path, sizeof path, "planted", itrp_system_family(),
+               ", \"controls\": {\"bad\": {\"env\": {\"INITRACE_MISDEED\": \"exit-2\"}}}");
+    RUN(0, "run", path, "--count", "3", "--quiet", "--output", output);
+    RUN(3, "run", path, "--controls", "--count", "3", "--quiet", "--output", output);
+    assert_contains(out_text(), "a control failed");
+}
+
+static void a_tool_that_failed_exits_with_4(void **state) {
+    (void)state;
+    RUN(4, MISBEHAVE("no-ledger"), "--output", output);
+    assert_contains(out_text(), "tool-error");
+}
+
+static void what_cannot_run_here_exits_with_77(void **state) {
+    char path[SCRATCH_PATH_MAX + 32];
+    (void)state;
+    bool linux_here = strcmp(itrp_system_family(), "linux") == 0;
+    write_case(path, sizeof path, "elsewhere", linux_here ? "windows" : "linux", "");
+    RUN(77, "run", path, "--count", "3", "--quiet", "--output", output);
+    assert_contains(err_text(), "elsewhere is for ");
+    assert_false(scratch_exists(output, "campaign.json"));
+}
+
+static void assert_usage_error(const char *part) {
+    finish(ITR_EXIT_USAGE);
+    assert_string_equal(out_text(), "");
+    assert_int_equal(strncmp(err_text(), "initrace: ", 10), 0);
+    assert_ptr_equal(strchr(err_text(), '\n'), err_text() + strlen(err_text()) - 1); /* one line */
+    assert_contains(err_text(), part);
+}
+
+static void usage_errors_are_one_line_and_exit_with_2(void **state) {
+    char path[SCRATCH_PATH_MAX + 32];
+    (void)state;
+    START("march");
+    assert_usage_error("no such command");
+    START("run");
+    assert_usage_error("a case is missing");
+    START("run", "no-such-case");
+    assert_usage_error("no-such-case: no such case");
+    START("run", "--count");
+    assert_usage_error("--count");
+    START("run", "--count", "many", "x");
+    assert_usage_error("a whole number");
+    START("run", "--host", "misbehave", "--count", "0");
+    assert_usage_error("--count");
+    START("run", "--host", "misbehave", "--count", "3", "--duration", "5s");
+    assert_usage_error("--duration");
+    START("run", "--host", "no_such_host", "--count", "3", "--output", output);
+    assert_usage_error("no_such_host");
+    START("run", "--library", "/no/such/library", "--count", "3", "--output", output);
+    assert_usage_error("no/such/library");
+    START("run", "--host", "misbehave", "--event", "SIGNAL", "--output", output);
+    assert_usage_error("SIGNAL");
+    START("run", "--resume");
+    assert_usage_error("--output");
+    START("report");
+    assert_usage_error("which campaign?");
+    START("report", scratch);
+    assert_usage_error("campaign.json");
+    START("replay", scratch);
+    assert_usage_error("TRIAL");
+    write_case(path, sizeof path, "mistyped", itrp_system_family(), ", \"evnt\": 1");
+    START("run", path, "--count", "3");
+    assert_usage_error("key \"evnt\": expected one of");
+    assert_false(scratch_exists(output, "campaign.json"));
+}
+
+/* ---- streams ---- */
+
+static void json_stands_alone_on_standard_output(void **state) {
+    (void)state;
+    RUN(1, MISBEHAVE("exit-2"), "--output", output, "--format", "json");
+    json_decref(json_of_output());
+    RUN(1, "run", "--host", "misbehave", "--env", "INITRACE_MISDEED=exit-2", "--count", "3", "--output", output,
+        "--format=json"); /* not quiet, and an old campaign is moved aside */
+    json_t *json = json_of_output();
+    assert_int_equal(json_integer_value(json_object_get(json, "format")), 1);
+    assert_int_equal(json_integer_value(json_object_get(json, "exit_code")), 1);
+    json_decref(json);
+    RUN(1, "report", output, "--format", "json");
+    json_decref(json_of_output());
+    RUN(1, "replay", output, "0", "--format", "json");
+    json_decref(json_of_output());
+    RUN(0, "list", "--format", "json");
+    json = json_of_output();
+    assert_true(json_array_size(json_object_get(json, "cases")) > 5);
+    json_decref(json);
+    START("doctor", "--format", "json");
+    wait_until(program_is_over, "the end of doctor");
+    assert_true(run.code == 0 || run.code == 77);
+    json_decref(json_of_output());
+}
+
+static void what_is_written_is_what_is_printed(void **state) {
+    (void)state;
+    RUN(1, MISBEHAVE("exit-2"), "--output", output, "--format", "json");
+    json_t *printed = json_of_output();
+    char *text = scratch_read(output, "summary.json");
+    assert_non_null(text);
+    json_t *written = json_loads(text, 0, NULL);
+    assert_true(json_equal(printed, written));
+    free(text);
+    json_decref(written);
+    json_decref(printed);
+}
+
+static void quiet_is_quiet(void **state) {
+    (void)state;
+    RUN(0, MISBEHAVE("none"), "--output", output);
+    assert_string_equal(err_text(), "");
+}
+
+static void no_colour_goes_into_a_pipe(void **state) {
+    static const char *const no_colour[] = {"NO_COLOR=1", NULL};
+    (void)state;
+    RUN(1, MISBEHAVE("exit-2"), "--output", output);
+    assert_null(strchr(out_text(), '\033'));
+    start_with(no_colour, LIST("report", output));
+    finish(1);
+    assert_null(strchr(out_text(), '\033'));
+    assert_null(strchr(err_text(), '\033'));
+}
+
+/* ---- the rest ---- */
+
+static void environment_twins_work_and_the_command_line_wins(void **state) {
+    static const char *const twins[] = {"INITRACE_COUNT=4", "INITRACE_QUIET=1", "INITRACE_SEED=0x123",
+                                        "INITRACE_HOST=misbehave", NULL};
+    static const char *const wrong[] = {"INITRACE_COUNT=many", NULL};
+    (void)state;
+    start_with(twins, LIST("run", "--output", output, "--format", "json"));
+    finish(0);
+    json_t *json = json_of_output();
+    assert_int_equal(trials_of_summary(json), 4);
+    assert_string_equal(json_string_value(json_object_get(json, "seed")), "0x123");
+    json_decref(json);
+    start_with(twins, LIST("run", "--output", output, "--format", "json", "--count", "2"));
+    finish(0);
+    json = json_of_output();
+    assert_int_equal(trials_of_summary(json), 2);
+    json_decref(json);
+    start_with(wrong, LIST("run", "--host", "misbehave"));
+    assert_usage_error("INITRACE_COUNT");
+}
+
+static void any_working_directory_will_do(void **state) {
+    char before[SCRATCH_PATH_MAX];
+    size_t length = sizeof before;
+    (void)state;
+    assert_int_equal(uv_cwd(before, &length), 0);
+    assert_int_equal(uv_chdir(scratch), 0);
+    START("list");
+    finish(0);
+    assert_contains(out_text(), "sigurg-during-init");
+    START(MISBEHAVE("none"), "--output", "below/here");
+    finish(0);
+    assert_int_equal(uv_chdir(before), 0);
+    assert_true(scratch_exists(scratch, "below/here/summary.json"));
+}
+
+static void a_campaign_leaves_nothing_but_its_files(void **state) {
+    (void)state;
+    RUN(0, MISBEHAVE("none"), "--output", output);
+    assert_true(scratch_exists(output, "campaign.json"));
+    assert_true(scratch_exists(output, "summary.json"));
+    assert_true(scratch_exists(output, "trials.jsonl"));
+    assert_false(scratch_exists(output, "hosts"));
+    assert_false(scratch_exists(output, "failures"));
+    assert_false(scratch_exists(output, "summary.json.new"));
+}
+
+static void help_and_version_are_on_standard_output(void **state) {
+    (void)state;
+    RUN(0, "--help");
+    assert_contains(out_text(), "initrace run");
+    assert_string_equal(err_text(), "");
+    RUN(0, "run", "--help");
+    assert_contains(out_text(), "--until-fail");
+    RUN(0, "--version");
+    assert_int_equal(strncmp(out_text(), "initrace ", 9), 0);
+}
+
+int main(void) {
+#define SELF_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        SELF_TEST(the_same_seed_gives_the_same_plans),
+        SELF_TEST(an_old_campaign_is_moved_aside),
+        SELF_TEST(a_planted_failure_is_replayed),
+        SELF_TEST(a_killed_runner_leaves_no_host_and_a_folder_that_can_be_continued),
+        SELF_TEST(an_unfinished_line_is_run_again),
+        SELF_TEST(one_interrupt_finishes_what_is_under_way),
+        SELF_TEST(two_interrupts_end_at_once),
+        SELF_TEST(what_is_as_expected_exits_with_0),
+        SELF_TEST(a_finding_exits_with_1),
+        SELF_TEST(nothing_that_landed_exits_with_3),
+        SELF_TEST(a_control_that_failed_exits_with_3),
+        SELF_TEST(a_tool_that_failed_exits_with_4),
+        SELF_TEST(what_cannot_run_here_exits_with_77),
+        SELF_TEST(usage_errors_are_one_line_and_exit_with_2),
+        SELF_TEST(json_stands_alone_on_standard_output),
+        SELF_TEST(what_is_written_is_what_is_printed),
+        SELF_TEST(quiet_is_quiet),
+        SELF_TEST(no_colour_goes_into_a_pipe),
+        SELF_TEST(environment_twins_work_and_the_command_line_wins),
+        SELF_TEST(any_working_directory_will_do),
+        SELF_TEST(a_campaign_leaves_nothing_but_its_files),
+        SELF_TEST(help_and_version_are_on_standard_output),
+    };
+    return cmocka_run_group_tests_name("campaign", tests, set_up_group, tear_down_group);
+}
