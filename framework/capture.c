@@ -155,7 +155,14 @@ static enum itr_shape_kind kind_of(const struct itr_scan *scan) {
     return scan->binary_blocks * 10 >= scan->blocks * 9 ? ITR_SHAPE_BINARY : ITR_SHAPE_MIXED;
 }
 
-static uint32_t reasons_of(const struct itr_scan *scan, const struct itr_shape *shape,
+/* Whether what repeats is binary, not a line of a log before or behind it. */
+static bool is_binary_repeat(const struct itr_repeat *repeat) {
+    uint64_t blocks = (repeat->last - repeat->first) / BLOCK_BYTES;
+
+    return repeat->copies >= 3 && (blocks < 2 || repeat->binary_blocks * 4 >= blocks);
+}
+
+static uint32_t reasons_of(const struct itr_scan *scan, const struct itr_repeat *repeat,
                            uint64_t total_bytes) {
     uint64_t blocks_since = scan->blocks - scan->anchor_offset / BLOCK_BYTES;
     uint64_t bytes_since = total_bytes - scan->anchor_offset;
@@ -166,9 +173,9 @@ static uint32_t reasons_of(const struct itr_scan *scan, const struct itr_shape *
         scan->binary_since_anchor * 4 >= blocks_since) {
         reasons |= ITR_GARBAGE_AFTER_MESSAGE;
     }
-    if (binary && shape->repeats >= 3) {
+    if (binary && is_binary_repeat(repeat)) {
         reasons |= ITR_GARBAGE_REPEATS;
-        if (total_bytes % shape->period_bytes == 0 || bytes_since % shape->period_bytes == 0) {
+        if (total_bytes % repeat->period == 0 || bytes_since % repeat->period == 0) {
             reasons |= ITR_GARBAGE_MULTIPLE;
         }
     }
@@ -191,9 +198,7 @@ struct itr_shape itr_capture_shape(const struct itr_capture *capture) {
     struct itr_repeat repeat = itr_repeat_of(&scan.origin);
     struct itr_shape shape = {0};
 
-    if (repeat.copies < 3) {
-        repeat = itr_repeat_better(itr_repeat_better(repeat, itr_repeat_of(&scan.free)), scan.best);
-    }
+    repeat = itr_repeat_better(itr_repeat_better(repeat, itr_repeat_of(&scan.free)), scan.best);
     shape.kind = kind_of(&scan);
     shape.period_bytes = repeat.period;
     shape.repeats = repeat.copies;
@@ -210,7 +215,7 @@ struct itr_shape itr_capture_shape(const struct itr_capture *capture) {
     shape.binary_blocks = scan.binary_blocks;
     if (scan.blocks > 0) {
         set_shares(&shape, &scan, (double)capture->total_bytes);
-        shape.reasons = reasons_of(&scan, &shape, capture->total_bytes);
+        shape.reasons = reasons_of(&scan, &repeat, capture->total_bytes);
         shape.garbage = shape.reasons != 0;
     }
     if (shape.garbage) {

@@ -36,7 +36,8 @@ enum itr_shape_kind {
 enum {
     /* A runtime's message, and of all blocks from it on at least 1/4 (and 1) are binary. */
     ITR_GARBAGE_AFTER_MESSAGE = 1u << 0,
-    /* At least 3 copies of the same stretch, and at least 1/4 of all blocks are binary. */
+    /* At least 3 copies of the same stretch, and at least 1/4 of the blocks are binary, of all and of
+     * those that repeat. */
     ITR_GARBAGE_REPEATS = 1u << 1,
     /* As before, and the size, of all or from the message on, is a whole number of periods. */
     ITR_GARBAGE_MULTIPLE = 1u << 2,
@@ -76,10 +77,12 @@ struct itr_shape {
 struct itr_needle {
     uint8_t bytes[ITR_CAPTURE_NEEDLE_BYTES];
     bool armed;
-    unsigned rare;   /* index of the byte that is searched first */
-    uint64_t first;  /* stream offset of the needle itself */
-    uint64_t last;   /* of its latest copy */
-    uint64_t copies; /* itself included; they do not overlap */
+    unsigned rare;                /* index of the byte that is searched first */
+    uint64_t first;               /* stream offset of the needle itself */
+    uint64_t last;                /* of its latest copy */
+    uint64_t copies;              /* itself included; they do not overlap */
+    uint64_t binary_blocks_first; /* that the scan had counted when it was armed */
+    uint64_t binary_blocks_last;  /* … and at its latest copy */
     unsigned gap_count;
     uint64_t gaps[ITR_CAPTURE_GAPS_MAX]; /* between the first copies */
 };
@@ -91,6 +94,7 @@ struct itr_repeat {
     uint64_t copies;
     uint64_t first;
     uint64_t last;
+    uint64_t binary_blocks; /* between the two */
 };
 
 /* Internal: all that is known of the bytes up to `done`. */

@@ -1,5 +1,5 @@
-/* What the parts of the capture share: words and vectors of bytes, needles, the scan of a block. For
- * capture*.c only. */
+/* What the parts of the capture share: words and vectors of bytes, needles, the scan of a block.
+ * For capture*.c only. */
 #ifndef INITRACE_FRAMEWORK_CAPTURE_PARTS_H
 #define INITRACE_FRAMEWORK_CAPTURE_PARTS_H
 
@@ -63,8 +63,8 @@ void itr_needle_arm(struct itr_needle *needle, const uint8_t *p, uint64_t offset
                     const uint8_t *around, size_t around_bytes);
 
 /* Looks for copies that begin in the block of `count` bytes at `p`, `offset` of the stream; up to
- * `ahead` bytes from `p` may be read. */
-void itr_needle_search(struct itr_needle *needle, const uint8_t *p, uint64_t offset, size_t count,
+ * `ahead` bytes from `p` may be read. Returns whether there were any. */
+bool itr_needle_search(struct itr_needle *needle, const uint8_t *p, uint64_t offset, size_t count,
                        size_t ahead);
 
 /* What the needle's copies amount to; all zero when they have no period. */

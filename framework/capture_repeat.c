@@ -1,9 +1,9 @@
-/* Finds out whether a stretch of a stream comes again, and at which distance: a needle is looked for,
- * and the gaps between its copies are judged. It knows nothing of what the bytes mean. */
+/* Finds out whether a stretch of a stream comes again, and at which distance: a needle is looked
+ * for, and the gaps between its copies are judged. It knows nothing of what the bytes mean. */
 #include "framework/capture_parts.h"
 
 enum {
-    CYCLE_MAX = 16, /* copies of a needle within one period */
+    CYCLE_MAX = ITR_CAPTURE_GAPS_MAX / 2, /* copies of a needle within one period */
 };
 
 void itr_needle_arm(struct itr_needle *needle, const uint8_t *p, uint64_t offset,
@@ -40,14 +40,15 @@ static bool needle_check(struct itr_needle *needle, const uint8_t *p, uint64_t o
     return true;
 }
 
-void itr_needle_search(struct itr_needle *needle, const uint8_t *p, uint64_t offset, size_t count,
+bool itr_needle_search(struct itr_needle *needle, const uint8_t *p, uint64_t offset, size_t count,
                        size_t ahead) {
     uint64_t next = needle->last + ITR_CAPTURE_NEEDLE_BYTES;
+    uint64_t copies = needle->copies;
     itr_bytes16 wanted;
     size_t i;
 
     if (!needle->armed || ahead < ITR_CAPTURE_NEEDLE_BYTES || next >= offset + count) {
-        return;
+        return false;
     }
     i = next > offset ? (size_t)(next - offset) : 0;
     if (count > ahead - ITR_CAPTURE_NEEDLE_BYTES + 1) {
@@ -69,9 +70,10 @@ void itr_needle_search(struct itr_needle *needle, const uint8_t *p, uint64_t off
     while (i < count) {
         i += needle_check(needle, p + i, offset + i) ? (size_t)ITR_CAPTURE_NEEDLE_BYTES : 1;
     }
+    return needle->copies > copies;
 }
 
-/* Smallest number of gaps after which they come again; at most one comparison of ten may fail. 0:
+/* Smallest number of gaps after which they come again; at most one comparison of 32 may fail. 0:
  * there is none. */
 static unsigned cycle_of(const struct itr_needle *needle) {
     for (unsigned cycle = 1; cycle <= CYCLE_MAX && cycle <= needle->gap_count; cycle++) {
@@ -80,7 +82,7 @@ static unsigned cycle_of(const struct itr_needle *needle) {
         for (unsigned i = 0; i < compared; i++) {
             failed += needle->gaps[i] != needle->gaps[i + cycle];
         }
-        if (failed * 10 <= compared && (compared >= cycle || needle->gap_count == 1)) {
+        if (failed * 32 <= compared && (compared >= cycle || needle->gap_count == 1)) {
             return cycle;
         }
     }
@@ -112,6 +114,7 @@ struct itr_repeat itr_repeat_of(const struct itr_needle *needle) {
         repeat.period = period_within(needle, distance);
         repeat.first = needle->first;
         repeat.last = needle->last;
+        repeat.binary_blocks = needle->binary_blocks_last - needle->binary_blocks_first;
         repeat.copies =
             repeat.period == distance
                 ? (needle->copies - 1) / cycle + 1

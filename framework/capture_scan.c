@@ -1,5 +1,5 @@
-/* Scans a stream block by block: hash, counts of kinds of bytes, lines that begin a runtime's message,
- * needles for repeats. It keeps no bytes of the stream and draws no conclusion. */
+/* Scans a stream block by block: hash, counts of kinds of bytes, lines that begin a runtime's
+ * message, needles for repeats. It keeps no bytes of the stream and draws no conclusion. */
 #include "framework/capture_parts.h"
 
 enum {
@@ -60,6 +60,21 @@ uint64_t itr_capture_hash_of(const void *bytes, size_t count) {
 
 /* ---- needles ---- */
 
+/* Arms a needle with the bytes at `p`, `offset` of the stream. */
+static void arm(const struct itr_scan *scan, struct itr_needle *needle, const uint8_t *p,
+                uint64_t offset, const uint8_t *around, size_t around_bytes) {
+    itr_needle_arm(needle, p, offset, around, around_bytes);
+    needle->binary_blocks_first = scan->binary_blocks;
+    needle->binary_blocks_last = scan->binary_blocks;
+}
+
+static void search(const struct itr_scan *scan, struct itr_needle *needle, const uint8_t *p,
+                   size_t count, size_t ahead) {
+    if (itr_needle_search(needle, p, scan->done, count, ahead)) {
+        needle->binary_blocks_last = scan->binary_blocks;
+    }
+}
+
 /* Finds a repeat wherever it begins: a needle taken at offsets that double is, from some time on,
  * inside the repeating part and has long enough to come again. A needle that repeats is kept. */
 static void free_needle_step(struct itr_scan *scan, const uint8_t *p, size_t count, size_t ahead) {
@@ -76,7 +91,7 @@ static void free_needle_step(struct itr_scan *scan, const uint8_t *p, size_t cou
     }
     scan->best = itr_repeat_better(scan->best, repeat);
     place = itr_distinct_place(p, count);
-    itr_needle_arm(&scan->free, p + place, scan->done + place, p, count);
+    arm(scan, &scan->free, p + place, scan->done + place, p, count);
     if (scan->done == 0) {
         scan->origin = scan->free;
     }
@@ -113,7 +128,7 @@ static void line_begins(struct itr_scan *scan, const uint8_t *p, uint64_t offset
     scan->anchor_offset = offset;
     if (ahead >= ITR_CAPTURE_NEEDLE_BYTES && scan->origin.first != offset) {
         scan->best = itr_repeat_better(scan->best, itr_repeat_of(&scan->origin));
-        itr_needle_arm(&scan->origin, p, offset, p, ahead);
+        arm(scan, &scan->origin, p, offset, p, ahead);
     }
 }
 
@@ -235,8 +250,8 @@ void itr_scan_block(struct itr_scan *scan, const uint8_t *p, size_t count, size_
         line_begins(scan, p, 0, ahead);
     }
     read_stripes(scan, &places, stripes, stripes_bytes, p, ahead);
-    itr_needle_search(&scan->origin, p, scan->done, count, ahead);
-    itr_needle_search(&scan->free, p, scan->done, count, ahead);
+    search(scan, &scan->origin, p, count, ahead);
+    search(scan, &scan->free, p, count, ahead);
     hard = sum(places.hard, &hard_even);
     scan->nul += sum(places.nul, NULL);
     scan->hard += hard;

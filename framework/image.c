@@ -1,5 +1,6 @@
-/* Opens an image, keeps its tables in order and answers questions about addresses and names. What a
- * format looks like is in image_elf.c and image_pe.c, Go's own table in image_pclntab.c. */
+/* Opens an image, keeps its tables in order and answers questions about addresses. What a format
+ * looks like is in image_elf.c and image_pe.c, Go's own table in image_pclntab.c, the search for
+ * names in image_names.c. */
 #include "framework/image.h"
 #include "framework/image_parts.h"
 #include "framework/text.h"

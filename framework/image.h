@@ -116,10 +116,10 @@ bool itr_image_line_at(const struct itr_image *image, uint64_t rva, const char *
  * stripped or not. */
 bool itr_image_has_go_lines(const struct itr_image *image);
 
-/* Finds a symbol by `name|alternative|prefix*`: the first alternative that exists. A name stands for
- * itself, else for its `.abi0` twin, else (when it ends so) for the name without `.abi0`; a star at
- * the end that is not part of a name means any continuation, of which the lowest address is taken,
- * functions before data. Returns false, `symbol` untouched, when there is none. */
+/* Finds a symbol by `name|alternative|prefix*`: the first alternative that exists. A name stands
+ * for itself, else for its `.abi0` twin, else (when it ends so) for the name without `.abi0`; a
+ * star at the end that is not part of a name means any continuation, of which the lowest address is
+ * taken, functions before data. Returns false, `symbol` untouched, when there is none. */
 bool itr_image_lookup(const struct itr_image *image, const char *pattern,
                       struct itr_symbol *symbol);
 

@@ -1,4 +1,5 @@
-/* Finds an image's symbols by name: alternatives, prefixes and Go's `.abi0` twins. It parses no file. */
+/* Finds an image's symbols by name: alternatives, prefixes and Go's `.abi0` twins. It reads no
+ * file. */
 #include "framework/image_parts.h"
 
 #include <string.h>
@@ -23,7 +24,8 @@ static bool name_matches(enum match match, const char *name, const char *wanted,
     }
 }
 
-/* Calls `each` for every symbol of that kind which matches; `*again` turns false when it is enough. */
+/* Calls `each` for every symbol of that kind which matches; `*again` turns false when that is
+ * enough. */
 static size_t match_kind(const struct itr_image *image, enum match match, enum itr_symbol_kind kind,
                          const char *wanted, size_t count,
                          bool (*each)(void *, const struct itr_symbol *), void *context,

@@ -1,5 +1,5 @@
-/* Finds and reads Go's own table of functions and lines (pclntab; Go 1.18 and later), which every Go
- * library has, stripped or not. The layout is that of the runtime's symtab.go. */
+/* Finds and reads Go's own table of functions and lines (pclntab; Go 1.18 and later), which every
+ * Go library has, stripped or not. The layout is that of the runtime's symtab.go. */
 #include "framework/image_parts.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
-/* Reads PE32+ files for x86-64: sections, the COFF symbol table with its long names, exports, and the
- * ends of functions from the exception table. It applies no relocation and reads no debug
+/* Reads PE32+ files for x86-64: sections, the COFF symbol table with its long names, exports, and
+ * the ends of functions from the exception table. It applies no relocation and reads no debug
  * information. */
 #include "framework/image_parts.h"
 

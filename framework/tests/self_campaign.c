@@ -196,8 +196,8 @@ static const char *err_text(void) {
 static void finish(int code) {
     wait_until(program_is_over, "the end of the program");
     if (run.signal != 0 || run.code != code) {
-        fail_msg("exit code %d, signal %d, expected %d; it said:\n%.2000s\n%.2000s", (int)run.code, run.signal, code,
-                 out_text(), err_text());
+        print_error("%.4000s\n%.4000s\n", err_text(), out_text());
+        fail_msg("exit code %d, signal %d, expected %d", (int)run.code, run.signal, code);
     }
 }
 

@@ -119,6 +119,7 @@ static void both_ends_are_kept_and_the_middle_is_counted(void **state) {
         itr_capture_feed(&capture, stream.bytes, stream.count);
         head = itr_capture_head(&capture, &head_bytes);
         tail = itr_capture_tail(&capture, &tail_bytes);
+        assert_int_equal(tail == NULL, sizes[i] <= 65536);
         assert_int_equal(head_bytes, sizes[i] < 65536 ? sizes[i] : 65536);
         assert_memory_equal(head, stream.bytes, head_bytes);
         assert_int_equal(tail_bytes, sizes[i] <= 65536    ? 0
@@ -132,6 +133,25 @@ static void both_ends_are_kept_and_the_middle_is_counted(void **state) {
         itr_capture_release(&capture);
         drop(&stream);
     }
+}
+
+/* The second piece reaches from the head's middle far into the window. */
+static void a_piece_that_fills_the_head_harms_nothing(void **state) {
+    static const size_t firsts[] = {1, 70, 5000, 30000, 60000, 65535};
+    struct stream stream = {0};
+
+    (void)state;
+    put_random(&stream, 5, 200000);
+    for (size_t i = 0; i < sizeof firsts / sizeof firsts[0]; i++) {
+        struct itr_capture capture = {0};
+        size_t count;
+        itr_capture_feed(&capture, stream.bytes, firsts[i]);
+        itr_capture_feed(&capture, stream.bytes + firsts[i], stream.count - firsts[i]);
+        assert_memory_equal(itr_capture_head(&capture, &count), stream.bytes, 65536);
+        assert_true(itr_capture_hash(&capture) == itr_capture_hash_of(stream.bytes, stream.count));
+        itr_capture_release(&capture);
+    }
+    drop(&stream);
 }
 
 static size_t asked_bytes;
@@ -284,6 +304,15 @@ static void every_answer_is_the_same_however_the_bytes_come(void **state) {
     drop(&stream);
 }
 
+static void is_clean_text(struct stream *stream) {
+    struct itr_shape shape = shape_of(stream);
+
+    assert_int_equal(shape.kind, ITR_SHAPE_TEXT);
+    assert_false(shape.garbage);
+    assert_int_equal(shape.reasons, 0);
+    drop(stream);
+}
+
 /* ---- what is garbage ---- */
 
 static void the_go_1_19_flood_is_recognised(void **state) {
@@ -417,6 +446,26 @@ static void a_stretch_that_comes_often_within_the_period_does_not_confuse(void *
     drop(&stream);
 }
 
+/* A traceback of many goroutines that are equally deep: twenty like lines, then another. */
+static void the_period_of_nested_repeats_is_the_outer_one(void **state) {
+    struct stream stream = {0};
+    struct itr_shape shape;
+    size_t period = 0;
+
+    (void)state;
+    for (int i = 0; i < 100; i++) {
+        for (int j = 0; j < 20; j++) {
+            put_text(&stream, "main.f(...)\n\t/home/someone/source/main.go:3 +0x2c\n");
+        }
+        put_text(&stream, "created by main.main\n\t/home/someone/source/main.go:4\n\n");
+        period = period == 0 ? stream.count : period;
+    }
+    shape = shape_of(&stream);
+    assert_int_equal(shape.period_bytes, period);
+    assert_in_range(shape.repeats, 90, 100);
+    is_clean_text(&stream);
+}
+
 static void copies_with_a_few_changed_bytes_still_count(void **state) {
     struct stream stream = {0};
     struct itr_shape shape;
@@ -430,6 +479,33 @@ static void copies_with_a_few_changed_bytes_still_count(void **state) {
     shape = shape_of(&stream);
     assert_int_equal(shape.period_bytes, 30001 + sizeof message - 1);
     assert_int_equal(shape.repeats, 20);
+    drop(&stream);
+}
+
+static void text_that_repeats_before_binary_is_not_the_repeat(void **state) {
+    struct stream stream = {0};
+    struct itr_shape shape;
+
+    (void)state;
+    for (int i = 0; i < 400; i++) {
+        put_text(&stream, "the same line again\n");
+    }
+    for (int i = 0; i < 20; i++) {
+        put_image(&stream, 7, 30000);
+    }
+    shape = shape_of(&stream);
+    assert_true((shape.reasons & ITR_GARBAGE_REPEATS) != 0);
+    assert_int_equal(shape.period_bytes, 30000);
+    assert_in_range(shape.repeats, 15, 20);
+    assert_in_range(shape.garbage_offset, 8000, 8200);
+    drop(&stream);
+    for (int i = 0; i < 4000; i++) {
+        put_text(&stream, "the same line again\n");
+    }
+    put_random(&stream, 7, 50000);
+    shape = shape_of(&stream);
+    assert_int_equal(shape.reasons, ITR_GARBAGE_BINARY);
+    assert_int_equal(shape.period_bytes, 20);
     drop(&stream);
 }
 
@@ -449,16 +525,91 @@ static void random_bytes_are_binary_garbage_without_a_period(void **state) {
     drop(&stream);
 }
 
-/* ---- what is not ---- */
-
-static void is_clean_text(struct stream *stream) {
-    struct itr_shape shape = shape_of(stream);
-
-    assert_int_equal(shape.kind, ITR_SHAPE_TEXT);
-    assert_false(shape.garbage);
-    assert_int_equal(shape.reasons, 0);
-    drop(stream);
+static void put_times(struct stream *stream, uint8_t byte, size_t count) {
+    while (count-- > 0) {
+        put(stream, &byte, 1);
+    }
 }
+
+static void a_block_is_binary_from_its_limits_on(void **state) {
+    static const struct {
+        size_t bytes, hard;
+        bool binary;
+    } samples[] = {
+        {100, 7, false}, {100, 8, true}, {1024, 31, false}, {1024, 32, true}, {8, 8, true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof samples / sizeof samples[0]; i++) {
+        static const uint8_t hard[] = {0, 1, 6, 14, 26, 28, 31, 127};
+        struct stream stream = {0};
+        for (size_t j = 0; j < samples[i].hard; j++) {
+            put(&stream, &hard[j % sizeof hard], 1);
+        }
+        put_times(&stream, 'x', samples[i].bytes - samples[i].hard);
+        assert_int_equal(shape_of(&stream).binary_blocks, samples[i].binary);
+        drop(&stream);
+    }
+}
+
+static void binary_is_garbage_from_its_limits_on(void **state) {
+    static const struct {
+        size_t text, binary;
+        uint32_t reasons;
+    } samples[] = {
+        {0, 3, 0}, {0, 4, ITR_GARBAGE_BINARY}, {12, 4, ITR_GARBAGE_BINARY}, {13, 4, 0}, {5, 2, 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof samples / sizeof samples[0]; i++) {
+        struct stream stream = {0};
+        put_times(&stream, 'x', samples[i].text * 1024);
+        put_random(&stream, 3, samples[i].binary * 1024);
+        assert_int_equal(shape_of(&stream).reasons, samples[i].reasons);
+        drop(&stream);
+    }
+}
+
+/* What counts is what follows the message, however much text came before. */
+static void only_what_follows_the_message_is_weighed(void **state) {
+    static const struct {
+        size_t before, between, binary;
+        bool garbage;
+    } samples[] = {
+        {100, 0, 2, true},
+        {100, 5, 2, true},
+        {100, 6, 2, false},
+        {0, 0, 1, true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof samples / sizeof samples[0]; i++) {
+        struct stream stream = {0};
+        struct itr_shape shape;
+        put_times(&stream, 'x', samples[i].before * 1024);
+        put_text(&stream, "\nfatal error: x\n");
+        put_times(&stream, 'x', 1024 - 16 + samples[i].between * 1024);
+        put_random(&stream, 3, samples[i].binary * 1024);
+        shape = shape_of(&stream);
+        assert_int_equal(shape.reasons, samples[i].garbage ? ITR_GARBAGE_AFTER_MESSAGE : 0);
+        drop(&stream);
+    }
+}
+
+static void binary_before_a_message_is_not_held_against_it(void **state) {
+    struct stream stream = {0};
+
+    (void)state;
+    put_random(&stream, 3, 3 * 1024);
+    put_text(&stream, "\n");
+    put_times(&stream, 'x', 1023);
+    put_text(&stream, "\npanic: x\n");
+    assert_int_equal(shape_of(&stream).reasons, 0);
+    assert_int_equal(shape_of(&stream).kind, ITR_SHAPE_MIXED);
+    drop(&stream);
+}
+
+/* ---- what is not ---- */
 
 static void a_long_go_traceback_is_not_garbage(void **state) {
     struct stream stream = {0};
@@ -668,6 +819,7 @@ static void a_message_is_found_wherever_its_line_begins(void **state) {
         assert_int_equal(shape.anchors, 1);
         assert_int_equal(shape.anchor_offset, before);
         assert_string_equal(shape.anchor, "panic: x");
+        assert_int_equal(shape.anchor_copies, 1);
         drop(&stream);
     }
 }
@@ -747,6 +899,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_empty_stream_costs_nothing),
         cmocka_unit_test(both_ends_are_kept_and_the_middle_is_counted),
+        cmocka_unit_test(a_piece_that_fills_the_head_harms_nothing),
         cmocka_unit_test(memory_is_taken_once_however_much_comes),
         cmocka_unit_test(refused_memory_leaves_the_count),
         cmocka_unit_test(a_reset_capture_remembers_nothing),
@@ -760,7 +913,13 @@ int main(void) {
         cmocka_unit_test(a_repeat_without_any_message_is_found),
         cmocka_unit_test(a_stretch_that_comes_often_within_the_period_does_not_confuse),
         cmocka_unit_test(copies_with_a_few_changed_bytes_still_count),
+        cmocka_unit_test(the_period_of_nested_repeats_is_the_outer_one),
+        cmocka_unit_test(text_that_repeats_before_binary_is_not_the_repeat),
         cmocka_unit_test(random_bytes_are_binary_garbage_without_a_period),
+        cmocka_unit_test(a_block_is_binary_from_its_limits_on),
+        cmocka_unit_test(binary_is_garbage_from_its_limits_on),
+        cmocka_unit_test(only_what_follows_the_message_is_weighed),
+        cmocka_unit_test(binary_before_a_message_is_not_held_against_it),
         cmocka_unit_test(a_long_go_traceback_is_not_garbage),
         cmocka_unit_test(logs_of_any_script_are_not_garbage),
         cmocka_unit_test(a_hex_dump_is_not_garbage),

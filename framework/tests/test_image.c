@@ -128,9 +128,10 @@ static void put_go_version(struct file *file, size_t at) {
 
 /* ---- ELF ---- */
 
-/* In memory and in the file alike: headers, then text 0x1000 … 0x1100, data 0x1100 … 0x1500 with the pclntab at
- * 0x1100, moduledata at 0x1300, build information at 0x13c0, two relocations and the dynamic table at
- * 0x1400; then tables that are not loaded. `base` is added to all addresses. */
+/* In memory and in the file alike: headers, notes at 0x300, text 0x1000 … 0x1100, data 0x1100 …
+ * 0x1500 with the pclntab at 0x1100, moduledata at 0x1300, build information at 0x13c0, relocations
+ * at 0x1400 and the dynamic table at 0x1460; then tables that are not loaded. `base` is added to
+ * all addresses. */
 struct elf_symbol {
     const char *name;
     uint8_t info;
@@ -193,18 +194,23 @@ static void make_elf(struct file *file, uint64_t base, bool symbols, struct go_o
     set(file, 32, 8, 64);
     set(file, 40, 8, 0x2000);
     set(file, 54, 2, 56);
-    set(file, 56, 2, 4);
+    set(file, 56, 2, 5);
     set(file, 58, 2, 64);
     set(file, 60, 2, symbols ? 6 : 3);
     set(file, 62, 2, symbols ? 5 : 0);
     put_elf_segment(file, 64, 1, 5, base, 0, 0x1100);
     put_elf_segment(file, 64 + 56, 1, 6, base, 0x1100, 0x400);
-    put_elf_segment(file, 64 + 112, 4, 4, base, 0x300, 24);
+    put_elf_segment(file, 64 + 112, 4, 4, base, 0x300, 20 + 20);
     put_elf_segment(file, 64 + 168, 2, 6, base, 0x1460, 32);
-    set(file, 0x300, 4, 4); /* a note: the build id */
-    set(file, 0x304, 4, 4);
-    set(file, 0x308, 4, 3);
-    set_bytes(file, 0x30c, "GNU\0\xde\xad\xbe\xef", 8);
+    put_elf_segment(file, 64 + 224, 0x6474e551, 6, 0, 0, 0); /* no addresses: never the lowest */
+    set(file, 0x300, 4, 4); /* two notes: Go's build id, GNU's build id */
+    set(file, 0x304, 4, 3);
+    set(file, 0x308, 4, 4);
+    set_bytes(file, 0x30c, "Go\0\0a/b\0", 8);
+    set(file, 0x314, 4, 4);
+    set(file, 0x318, 4, 4);
+    set(file, 0x31c, 4, 3);
+    set_bytes(file, 0x320, "GNU\0\xde\xad\xbe\xef", 8);
     if (go.magic != 0) {
         put_pclntab(file, 0x1100, (go.hints & HINT_HEADER) != 0 ? base + GO_TEXT : 0, go.magic);
     }
@@ -315,7 +321,7 @@ static void make_pe(struct file *file, bool symbols, struct go_options go) {
     set(file, 88 + 112, 4, 0x2200);
     set(file, 88 + 116, 4, 0xa0);
     set(file, 88 + 112 + 24, 4, 0x22c0);
-    set(file, 88 + 116 + 24, 4, 24);
+    set(file, 88 + 116 + 24, 4, 5 * 12);
     put_pe_section(file, 0, ".text", 0x1000, 0x200, 0x400, 0x60000020);
     put_pe_section(file, 1, ".rdata", 0x2000, 0x300, 0x800, 0x40000040);
     put_pe_section(file, 2, ".data", 0x3000, 0x180, 0xc00, 0xc0000040);
@@ -332,17 +338,22 @@ static void make_pe(struct file *file, bool symbols, struct go_options go) {
     set(file, 0xa00 + 28, 4, 0x2228);
     set(file, 0xa00 + 32, 4, 0x2230);
     set(file, 0xa00 + 36, 4, 0x2238);
-    set(file, 0xa28, 4, GO_END + 0x30);
-    set(file, 0xa2c, 4, 0x2240); /* inside the directory: forwarded */
-    set(file, 0xa30, 4, 0x2240);
-    set(file, 0xa34, 4, 0x2250);
+    set(file, 0xa28, 4, 0x2240); /* inside the directory: forwarded */
+    set(file, 0xa2c, 4, GO_END + 0x30);
+    set(file, 0xa30, 4, 0x2250);
+    set(file, 0xa34, 4, 0x2240);
     set(file, 0xa3a, 2, 1);
     set_bytes(file, 0xa40, "Exported", 9);
     set_bytes(file, 0xa50, "Forwarded", 10);
-    set(file, 0xac0, 4, GO_END + 0x10); /* exceptions */
-    set(file, 0xac4, 4, GO_END + 0x1a);
-    set(file, 0xacc, 4, GO_END + 0x30);
-    set(file, 0xad0, 4, GO_END + 0x3c);
+    for (unsigned i = 0; i < 5; i++) { /* exceptions; the fourth entry's end is nonsense */
+        static const uint32_t bounds[][2] = {{0x1000, 0x1010},
+                                             {GO_TEXT + 0x61, GO_TEXT + 0x63},
+                                             {GO_END + 0x10, GO_END + 0x1a},
+                                             {GO_END + 0x20, 0x7fffffff},
+                                             {GO_END + 0x30, GO_END + 0x3c}};
+        set(file, 0xac0 + i * 12, 4, bounds[i][0]);
+        set(file, 0xac4 + i * 12, 4, bounds[i][1]);
+    }
     set_bytes(file, 0x440, "\xff Go build ID: \"abc/def\"\n \xff", 27);
     set(file, 0xfff, 1, 0);
     if (!symbols) {
@@ -482,6 +493,8 @@ static void elf_addresses_count_from_the_lowest_page(void **state) {
     assert_int_equal(itr_image_preferred_base(image), 0x400000);
     finds(image, "runtime.first", "runtime.first", GO_TEXT + 0x40);
     names_are(image, GO_TEXT + 0x43, "runtime.first", 3);
+    names_are(image, GO_END + 0x50, "c_function", 0);
+    assert_string_equal(itr_image_section_at(image, 0x1040)->name, ".text");
     line_is(image, GO_TEXT + 0x40, "go/a.go", 10);
     assert_int_equal(itr_image_bytes(image), 0x1540);
     itr_image_close(image);
@@ -499,6 +512,7 @@ static void elf_sections_and_build_are_told(void **state) {
     assert_false(itr_image_section(image, 0)->writable);
     assert_string_equal(itr_image_section_at(image, 0x1100)->name, ".data");
     assert_true(itr_image_section_at(image, 0x1100)->writable);
+    assert_false(itr_image_section_at(image, 0x1100)->executable);
     assert_null(itr_image_section_at(image, 0x1500));
     assert_null(itr_image_section(image, 2));
     assert_string_equal(itr_image_build_id(image), "deadbeef");
@@ -506,6 +520,29 @@ static void elf_sections_and_build_are_told(void **state) {
     assert_memory_equal(itr_image_bytes_at(image, 0x13c0, 4), "\xff Go", 4);
     assert_null(itr_image_bytes_at(image, 0x14ff, 2));
     assert_non_null(itr_image_bytes_at(image, 0x14ff, 1));
+    itr_image_close(image);
+    set(&made, 0x31c, 4, 1); /* without GNU's build id Go's is told */
+    image = opened(&made);
+    assert_string_equal(itr_image_build_id(image), "a/b");
+    itr_image_close(image);
+}
+
+static void padding_counts_to_the_function_before_up_to_31_bytes(void **state) {
+    struct itr_image *image;
+    const char *name;
+    uint64_t offset;
+
+    (void)state;
+    make_elf(&made, 0, true, no_go);
+    set(&made, ELF_TABLES + 3 * 24 + 16, 8, 1); /* runtime.first ends 31 bytes before the next … */
+    set(&made, ELF_TABLES + 4 * 24, 4, 0);      /* … when the label inside is gone */
+    image = opened(&made);
+    names_are(image, GO_TEXT + 0x1f, "runtime.first", 0x1f);
+    itr_image_close(image);
+    set(&made, ELF_TABLES + 5 * 24 + 8, 8, GO_TEXT + 0x21);
+    image = opened(&made);
+    names_are(image, GO_TEXT, "runtime.first", 0);
+    assert_false(itr_image_symbol_at(image, GO_TEXT + 1, &name, &offset));
     itr_image_close(image);
 }
 
@@ -538,6 +575,8 @@ static void pe_symbols_are_found_by_address(void **state) {
     names_are(image, GO_TEXT + 0x3f, "runtime.wrapped", 0x1f);
     names_are(image, GO_END + 0x10, "eightchr", 0);
     names_are(image, GO_END + 0x2f, "short", 0xf);
+    assert_int_equal(itr_image_symbol(image, GO_END + 0x10)->bytes, 10);
+    assert_int_equal(itr_image_symbol(image, GO_END + 0x20)->bytes, 16);
     names_are(image, GO_END + 0x30, "Exported", 0);
     names_are(image, 0x3080, "runtime.flag", 0);
     assert_false(itr_image_symbol_at(image, GO_END + 0x3c, &name, &offset)); /* its end is known */
@@ -804,7 +843,7 @@ static void ask_everything(struct itr_image *image) {
     (void)strlen(itr_image_damage(image));
 }
 
-/* Opens a copy in memory of exactly that size, so that the address sanitizer sees every step beyond. */
+/* Opens a copy in memory of exactly that size: the address sanitizer sees every step beyond. */
 static void survives(const uint8_t *bytes, size_t count) {
     uint8_t *exact = malloc(count > 0 ? count : 1);
     struct itr_image *image = NULL;
@@ -1071,6 +1110,7 @@ int main(void) {
         cmocka_unit_test(elf_symbols_are_found_by_address),
         cmocka_unit_test(elf_addresses_count_from_the_lowest_page),
         cmocka_unit_test(elf_sections_and_build_are_told),
+        cmocka_unit_test(padding_counts_to_the_function_before_up_to_31_bytes),
         cmocka_unit_test(segments_stand_in_for_sections),
         cmocka_unit_test(pe_symbols_are_found_by_address),
         cmocka_unit_test(pe_sections_and_build_are_told),

@@ -78,6 +78,8 @@ static const struct {
      ITR_MESSAGE_EXCEPTION, "Wine",
      "wine: Unhandled page fault on read access to # at address # (thread #), starting "
      "debugger..."},
+    {"panic: dead beef face 0f1e deadbeef FFFFFFFFFFFFFFFF g0 x86", ITR_MESSAGE_PANIC,
+     "printpanics", "panic: dead beef face # # # g0 x86"},
     {"double free or corruption (out)", ITR_MESSAGE_FATAL, "C library", NULL},
     {"*** stack smashing detected ***: terminated", ITR_MESSAGE_FATAL, "C library", NULL},
 };
@@ -231,6 +233,22 @@ static void lines_that_end_early_are_not_read_beyond(void **state) {
     }
 }
 
+static void the_last_line_is_not_read_beyond(void **state) {
+    static const char lines[] = "first\nsecond\nlast";
+    char *exact = malloc(sizeof lines - 1);
+    struct itr_message message;
+    struct itr_text out = {0};
+
+    (void)state;
+    assert_non_null(exact);
+    memcpy(exact, lines, sizeof lines - 1);
+    assert_false(itr_message_of(exact, sizeof lines - 1, &message));
+    assert_int_equal(itr_message_without_noise(&out, exact, sizeof lines - 1), 0);
+    assert_string_equal(itr_text_string(&out), lines);
+    itr_text_release(&out);
+    free(exact);
+}
+
 static void noise_is_filtered_line_by_line(void **state) {
     static const char stream[] = "one\n"
                                  "0024:fixme:x y\n"
@@ -265,6 +283,7 @@ int main(void) {
         cmocka_unit_test(garbage_right_behind_the_message_is_not_part_of_it),
         cmocka_unit_test(hostile_lines_are_bounded_and_escaped),
         cmocka_unit_test(lines_that_end_early_are_not_read_beyond),
+        cmocka_unit_test(the_last_line_is_not_read_beyond),
         cmocka_unit_test(noise_is_filtered_line_by_line),
         cmocka_unit_test(kinds_have_names),
     };

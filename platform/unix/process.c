@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -176,8 +177,7 @@ static _Noreturn void become_host(struct start *start) {
     _exit(127);
 }
 
-/* A word for each entry of the registry, shared with children. ThreadSanitizer makes a fork of every vfork,
- * and a forked child's own memory is lost. */
+/* A word for each entry of the registry, shared with children also where they have a copy of the memory. */
 static volatile int *start_errors(void) {
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     static int *words;
@@ -201,12 +201,22 @@ static int null_device(void) {
     return descriptor;
 }
 
+/* The child runs while this thread waits for its execve or end, so that group and death signal are set
+ * and errors are known when this goes on. No function of its own may hold the call: a vforked child must
+ * not return from where it was made. */
+#ifdef __SANITIZE_THREAD__
+/* ThreadSanitizer would make a plain fork of vfork. */
+#define FORK_AND_WAIT_FOR_EXEC() ((pid_t)syscall(SYS_clone, CLONE_VFORK | SIGCHLD, NULL, NULL, NULL, NULL))
+#else
+#define FORK_AND_WAIT_FOR_EXEC() vfork()
+#endif
+
 static pid_t start_host(struct start *start) {
     sigset_t all;
     sigset_t before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    pid_t id = vfork();
+    pid_t id = FORK_AND_WAIT_FOR_EXEC();
     if (id == 0) {
         become_host(start);
     }
