@@ -175,7 +175,7 @@ static uint32_t reasons_of(const struct itr_scan *scan, const struct itr_repeat 
     }
     if (binary && is_binary_repeat(repeat)) {
         reasons |= ITR_GARBAGE_REPEATS;
-        if (total_bytes % repeat->period == 0 || bytes_since % repeat->period == 0) {
+        if (bytes_since % repeat->period == 0) {
             reasons |= ITR_GARBAGE_MULTIPLE;
         }
     }

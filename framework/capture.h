@@ -39,7 +39,8 @@ enum {
     /* At least 3 copies of the same stretch, and at least 1/4 of the blocks are binary, of all and of
      * those that repeat. */
     ITR_GARBAGE_REPEATS = 1u << 1,
-    /* As before, and the size, of all or from the message on, is a whole number of periods. */
+    /* As before, and the size from the message on, of all where there is none, is a whole number of
+     * periods. */
     ITR_GARBAGE_MULTIPLE = 1u << 2,
     /* At least 4 binary blocks, and at least 1/4 of all. A program that means to write binary data
      * looks like this too: judge it against what the host does without an event. */

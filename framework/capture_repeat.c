@@ -73,7 +73,7 @@ bool itr_needle_search(struct itr_needle *needle, const uint8_t *p, uint64_t off
     return needle->copies > copies;
 }
 
-/* Smallest number of gaps after which they come again; at most one comparison of 32 may fail. 0:
+/* Smallest number of gaps after which they come again; at most one comparison of 24 may fail. 0:
  * there is none. */
 static unsigned cycle_of(const struct itr_needle *needle) {
     for (unsigned cycle = 1; cycle <= CYCLE_MAX && cycle <= needle->gap_count; cycle++) {
@@ -82,7 +82,7 @@ static unsigned cycle_of(const struct itr_needle *needle) {
         for (unsigned i = 0; i < compared; i++) {
             failed += needle->gaps[i] != needle->gaps[i + cycle];
         }
-        if (failed * 32 <= compared && (compared >= cycle || needle->gap_count == 1)) {
+        if (failed * 24 <= compared && (compared >= cycle || needle->gap_count == 1)) {
             return cycle;
         }
     }

@@ -41,7 +41,7 @@ static const struct option table[] = {
     {"jobs", "J", RUN, NUMBER, AT(jobs), NOWHERE, "trials at a time (the number of processors)"},
     {"seed", "S", RUN, NUMBER, AT(seed), AT(has_seed), "seed of all random choices (random; it is printed)"},
     {"go", "VERSION|ROOT", RUN, LIST, AT(go), NOWHERE,
-     "only these Go versions (1.26, go1.26.10, or a GOROOT); may be repeated (all that were built)"},
+     "only these Go versions (1.26, go1.26.10), or a GOROOT, built first if need be; may be repeated (all that were built)"},
     {"controls", NULL, RUN, FLAG, AT(all_controls), NOWHERE, "run the case's controls too"},
     {"control", "NAME", RUN, LIST, AT(controls), NOWHERE, "run this control too; may be repeated"},
     {"only-controls", NULL, RUN, FLAG, AT(only_controls), NOWHERE, "run the chosen controls, not the case itself"},

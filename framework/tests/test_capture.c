@@ -324,7 +324,8 @@ static void the_go_1_19_flood_is_recognised(void **state) {
 
     (void)state;
     put_text(&stream, message);
-    put_image(&stream, 1, period - (sizeof message - 1));
+    put_text(&stream, "stringsthatthelinkerpackedbehindthemessage");
+    put_image(&stream, 1, period - stream.count);
     for (int i = 0; i < 85; i++) {
         itr_capture_feed(&capture, stream.bytes, stream.count);
     }
@@ -464,6 +465,22 @@ static void the_period_of_nested_repeats_is_the_outer_one(void **state) {
     assert_int_equal(shape.period_bytes, period);
     assert_in_range(shape.repeats, 90, 100);
     is_clean_text(&stream);
+}
+
+static void a_copy_that_is_broken_does_not_hide_the_period(void **state) {
+    struct stream stream = {0};
+    struct itr_shape shape;
+
+    (void)state;
+    for (int i = 0; i < 80; i++) {
+        put_text(&stream, message);
+        put_image(&stream, 5, 3000);
+    }
+    stream.bytes[30 * (3000 + sizeof message - 1) + 5] ^= 1;
+    shape = shape_of(&stream);
+    assert_int_equal(shape.period_bytes, 3000 + sizeof message - 1);
+    assert_in_range(shape.repeats, 70, 80);
+    drop(&stream);
 }
 
 static void copies_with_a_few_changed_bytes_still_count(void **state) {
@@ -912,6 +929,7 @@ int main(void) {
         cmocka_unit_test(one_message_followed_by_binary_is_garbage),
         cmocka_unit_test(a_repeat_without_any_message_is_found),
         cmocka_unit_test(a_stretch_that_comes_often_within_the_period_does_not_confuse),
+        cmocka_unit_test(a_copy_that_is_broken_does_not_hide_the_period),
         cmocka_unit_test(copies_with_a_few_changed_bytes_still_count),
         cmocka_unit_test(the_period_of_nested_repeats_is_the_outer_one),
         cmocka_unit_test(text_that_repeats_before_binary_is_not_the_repeat),
