@@ -253,6 +253,7 @@ static bool choose_places(struct itr_image *image) {
     if (image->places == NULL) {
         return false;
     }
+    memset(image->places, 0, (count + 1) * sizeof *image->places);
     image->functions = resize(image, NULL, (count + 1) * sizeof *image->functions);
     if (image->functions == NULL) {
         return false;

@@ -62,16 +62,23 @@ size_t itr_image_lookup_all(const struct itr_image *image, const char *pattern,
     return 0;
 }
 
-/* The first one; of several symbols of its name the one of the better table, then the one that is
- * no wrapper or file-local twin. */
+/* Whether of two symbols of one name the first one is meant: the one of the better table, then the
+ * one that is no wrapper or file-local twin. */
+static bool is_rather_meant(const struct itr_symbol *one, const struct itr_symbol *other) {
+    if (one->kind != other->kind || strcmp(one->name, other->name) != 0) {
+        return false;
+    }
+    if (one->source != other->source) {
+        return one->source < other->source;
+    }
+    return one->global && !other->global;
+}
+
+/* Keeps the first match, or another of its name that is rather meant. */
 static bool choose(void *context, const struct itr_symbol *symbol) {
     const struct itr_symbol **best = context;
 
-    if (*best == NULL) {
-        *best = symbol;
-    } else if (symbol->kind == (*best)->kind && strcmp(symbol->name, (*best)->name) == 0 &&
-               (symbol->source < (*best)->source ||
-                (symbol->source == (*best)->source && symbol->global && !(*best)->global))) {
+    if (*best == NULL || is_rather_meant(symbol, *best)) {
         *best = symbol;
     }
     return true;

@@ -32,8 +32,9 @@ static double stirling_error(double z) {
     double error = 0;
     double square;
 
-    for (; z < 16; z += 1) {
+    while (z < 16) {
         error += (z + 0.5) * log1p(1 / z) - 1; /* G(z+1) = z G(z) */
+        z += 1;
     }
     square = z * z;
     return error +

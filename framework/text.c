@@ -32,8 +32,8 @@ static bool reserve(struct itr_text *text, size_t extra) {
     while (capacity < needed) {
         capacity = capacity > SIZE_MAX / 2 ? needed : capacity * 2;
     }
-    if (ceiling < SIZE_MAX && capacity > ceiling + 1) {
-        capacity = needed > ceiling + 1 ? needed : ceiling + 1;
+    if (capacity - 1 > ceiling) {
+        capacity = needed - 1 > ceiling ? needed : ceiling + 1;
     }
     data = text->reallocate != NULL ? text->reallocate(text->data, capacity)
                                     : realloc(text->data, capacity);

@@ -26,8 +26,9 @@ static void put(struct stream *stream, const void *bytes, size_t count) {
         stream->bytes = realloc(stream->bytes, stream->room);
         assert_non_null(stream->bytes);
     }
-    memcpy(stream->bytes + stream->count, bytes, count);
-    stream->count += count;
+    for (size_t i = 0; i < count; i++) {
+        stream->bytes[stream->count++] = ((const uint8_t *)bytes)[i];
+    }
 }
 
 static void put_text(struct stream *stream, const char *text) {

@@ -204,13 +204,13 @@ static void hostile_lines_are_bounded_and_escaped(void **state) {
     (void)state;
     assert_non_null(bytes);
     memset(bytes, 'Z', count);
-    memcpy(bytes, "panic: \x1b[2J\xff", 12);
+    memcpy(bytes, "panic: \x1b[2J\xff", 12); /* NOLINT: bytes, not a string */
     assert_true(itr_message_of(bytes, count, &message));
     assert_memory_equal(message.text, "panic: \\x1b[#J\\xffZZZ", 20);
     assert_int_equal(strlen(message.text), ITR_MESSAGE_TEXT_MAX - 1);
     assert_true(message.line_bytes <= 4096);
     memset(bytes, '7', count);
-    memcpy(bytes, "panic: ", 7);
+    memcpy(bytes, "panic: ", 7); /* NOLINT: bytes, not a string */
     assert_true(itr_message_of(bytes, count, &message));
     assert_string_equal(message.text, "panic: #");
     free(bytes);

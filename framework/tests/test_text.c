@@ -231,6 +231,7 @@ static void text_of_any_script_stays(void **state) {
     }
 }
 
+/* NOLINTBEGIN(misc-misleading-bidirectional): they are what is tested */
 static void hidden_and_reordering_characters_become_visible(void **state) {
     (void)state;
     ESCAPED(TERMINAL,
@@ -245,6 +246,8 @@ static void hidden_and_reordering_characters_become_visible(void **state) {
     ESCAPED(UTF8, "\xe2\x80\xae\xef\xbb\xbf", "\\xe2\\x80\\xae\\xef\\xbb\\xbf");
     ESCAPED(TERMINAL, "\xf3\xa0\x81\x81", "\\xf3\\xa0\\x81\\x81"); /* tag */
 }
+
+/* NOLINTEND(misc-misleading-bidirectional) */
 
 static void invalid_utf8_becomes_visible_byte_by_byte(void **state) {
     (void)state;
