@@ -297,6 +297,7 @@ static const struct wrong wrongs[] = {
     {"known", "[{\"outcome\": \"lost\", \"thread\": null}]", "known[0].thread", "a string"},
     {"known", "[{\"outcome\": \"lost\", \"note\": 1}]", "known[0].note", "a string"},
     {"known", "[{\"outcome\": \"lost\", \"system\": \"lunix\"}]", "known[0].system", "linux, wine or windows"},
+    {"known", "[{\"outcome\": \"lost\", \"go\": null}]", "known[0].go", "a string"},
     {"known", "[{\"outcome\": \"lost\", \"go\": \"new\"}]", "known[0].go", "a range of Go versions"},
     {"known", "[{\"outcome\": \"lost\", \"go\": \">=1,20\"}]", "known[0].go", "a range of Go versions"},
     {"known", "[{\"outcome\": \"lost\", \"go\": 1.20}]", "known[0].go", "a string"},
@@ -400,6 +401,44 @@ static void lists_have_a_ceiling(void **state) {
     assert_contains(err.text, "key \"labels\"");
 }
 
+/* Objects too: 64 entries are taken, one more is refused. */
+static void objects_have_a_ceiling(void **state) {
+    static const char *const rows[][3] = {{"env", "\"K%d\": \"1\"", "{}"},
+                                          {"points", "\"K%d\": \"time\"", "{}"},
+                                          {"controls", "\"K%d\": {}", "{}"},
+                                          {"known", "{\"outcome\": \"lost\"}", "[]"}};
+    (void)state;
+    for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++) {
+        for (int count = ITR_CASE_STRINGS_MAX; count <= ITR_CASE_STRINGS_MAX + 1; count++) {
+            char text[4096];
+            struct itr_case c;
+            struct itr_error err = {0};
+            size_t used = (size_t)snprintf(text, sizeof text,
+                                           "{\"format\": 1, \"summary\": \"s\", \"os\": [\"linux\"], "
+                                           "\"host\": \"h\", \"%s\": %c",
+                                           rows[r][0], rows[r][2][0]);
+            for (int i = 0; i < count; i++) {
+                char entry[64];
+                char number[16];
+                snprintf(number, sizeof number, "%d", i);
+                const char *mark = strstr(rows[r][1], "%d");
+                int before = mark != NULL ? (int)(mark - rows[r][1]) : (int)strlen(rows[r][1]);
+                snprintf(entry, sizeof entry, "%.*s%s%s", before, rows[r][1], mark != NULL ? number : "",
+                         mark != NULL ? mark + 2 : "");
+                used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", i > 0 ? ", " : "", entry);
+            }
+            snprintf(text + used, sizeof text - used, "%c}", rows[r][2][1]);
+            if (count == ITR_CASE_STRINGS_MAX) {
+                read_good(text, &c);
+                itr_case_release(&c);
+            } else {
+                assert_int_equal(read_text(text, &c, &err), ITR_E_FORMAT);
+                assert_contains(err.text, rows[r][0]);
+            }
+        }
+    }
+}
+
 /* ---- without memory ---- */
 
 /* Refuses the one allocation with this number. */
@@ -452,6 +491,7 @@ int main(void) {
         cmocka_unit_test(what_is_no_case_file_is_refused_with_its_place),
         cmocka_unit_test(a_folder_without_a_case_is_refused),
         cmocka_unit_test(lists_have_a_ceiling),
+        cmocka_unit_test(objects_have_a_ceiling),
         cmocka_unit_test(no_memory_is_an_error),
     };
     return cmocka_run_group_tests_name("casefile", tests, set_up, tear_down);

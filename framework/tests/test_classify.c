@@ -238,6 +238,28 @@ static void noise_and_exit_1(struct trial *trial) {
 static void fatal_text_and_all_well(struct trial *trial) { complain(trial, "fatal error: only text\n"); }
 static void signal_text_and_all_well(struct trial *trial) { complain(trial, "SIGSEGV: only text\n"); }
 
+/* Heard is not enough, finished is not enough. */
+static void fatal_text_and_not_finished(struct trial *trial) {
+    reached(trial, ITR_PHASE_WAITING);
+    complain(trial, "fatal error: in the midst\n");
+}
+
+static void fatal_text_and_not_heard(struct trial *trial) {
+    trial->seen.ledger.handled_count = 0;
+    complain(trial, "fatal error: unheard\n");
+}
+
+/* A runtime that says why it gives up ends with whatever status it likes. */
+static void fatal_text_and_error_status(struct trial *trial) {
+    exit_with(trial, ITR_PHASE_LOAD_BEGIN, 0xC0000409);
+    complain(trial, "fatal error: and a status\n");
+}
+
+static void our_own_kill_with_an_error_status(struct trial *trial) {
+    lost(trial);
+    trial->seen.exit = (struct itrp_exit){.code = 0xC0000409};
+}
+
 static void damage(struct trial *trial) {
     trial->seen.ledger_sound = false;
     snprintf(trial->seen.ledger_damage, sizeof trial->seen.ledger_damage, "a guard word was overwritten");
@@ -401,6 +423,10 @@ static const struct row {
      "fatal \"panic: runtime error: index out of range [#] with length #\"", "0x2 after init-done"},
     {"notice first", go_notice_then_fatal, ITR_OUTCOME_FATAL, "fatal \"fatal error: out of memory\"", ""},
     {"noise first", noise_then_fatal, ITR_OUTCOME_FATAL, "fatal \"fatal error: fault\"", ""},
+    {"unfinished", fatal_text_and_not_finished, ITR_OUTCOME_FATAL, "fatal \"fatal error: in the midst\"", ""},
+    {"unheard", fatal_text_and_not_heard, ITR_OUTCOME_FATAL, "fatal \"fatal error: unheard\"", ""},
+    {"status", fatal_text_and_error_status, ITR_OUTCOME_FATAL, "fatal \"fatal error: and a status\"", "0xc0000409"},
+    {"own kill", our_own_kill_with_an_error_status, ITR_OUTCOME_LOST, "lost SIGURG", ""},
     {"SIGSEGV", sigsegv, ITR_OUTCOME_CRASH, "crash {11}", "ended by {11} after load-begin"},
     {"core", sigsegv_with_a_core, ITR_OUTCOME_CRASH, "crash {11}", "core written"},
     {"Go crash", go_crash, ITR_OUTCOME_CRASH, "crash \"SIGSEGV: segmentation violation\"", ""},
@@ -638,6 +664,27 @@ static void signatures_and_details_are_clean(void **state) {
     }
 }
 
+/* Only what does not fit is cut. */
+static void long_signatures_fill_their_room(void **state) {
+    char name[ITR_LOCATION_MAX];
+    char text[ITR_SIGNATURE_MAX];
+    (void)state;
+    memset(name, 'n', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    snprintf(text, sizeof text, "fatal error: %0100d", 7);
+    for (size_t i = 13; i < strlen(text); i++) {
+        text[i] = 'y';
+    }
+    struct trial trial;
+    trial_begin(&trial);
+    trial.modules.library.name = name;
+    av_in_the_library(&trial);
+    complain(&trial, text);
+    classify(&trial);
+    assert_int_equal(strlen(trial.result.signature), sizeof trial.result.signature - 1);
+    trial_end(&trial);
+}
+
 /* ---- parts ---- */
 
 static void exceptions_have_a_shape(void **state) {
@@ -755,6 +802,7 @@ int main(void) {
         cmocka_unit_test(a_messages_signature_has_no_number),
         cmocka_unit_test(a_garbage_signature_has_no_count),
         cmocka_unit_test(signatures_and_details_are_clean),
+        cmocka_unit_test(long_signatures_fill_their_room),
         cmocka_unit_test(exceptions_have_a_shape),
         cmocka_unit_test(the_first_exception_is_no_debugger_message),
         cmocka_unit_test(a_pc_is_located_in_a_module),

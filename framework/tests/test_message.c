@@ -94,7 +94,7 @@ static const char *const noise[] = {
     "multiarch needs to be enabled first.  as root, please",
     "execute \"dpkg --add-architecture i386 && apt-get update &&",
     "apt-get install wine32:i386\"",
-    "wine: created the configuration directory '/tmp/p'",
+    "wine: created the configuration directory 'prefix'",
     "preloader: Warning: failed to reserve range 0000000000010000-0000000000110000",
 };
 

@@ -402,6 +402,8 @@ static void help_shows_every_option_of_the_command(void **state) {
             fail_msg("%s is not in the help of run", option);
         }
     }
+    assert_non_null(strstr(itr_text_string(&text), "Usage: initrace run "));
+    assert_null(strstr(itr_text_string(&text), "Usage: initrace list"));
     itr_text_reset(&text);
     itr_options_help(&text, ITR_COMMAND_REPORT);
     assert_non_null(strstr(itr_text_string(&text), "--format"));

@@ -87,6 +87,18 @@ static void calls_are_counted_from_one(void **state) {
     }
 }
 
+static void the_bounds_of_a_call_s_number_are_points(void **state) {
+    static const uint32_t numbers[] = {1, 9, 10, 1000000};
+    (void)state;
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        char text[64];
+        struct itr_point point = {0};
+        snprintf(text, sizeof text, "CreateThread#%u", (unsigned)numbers[i]);
+        assert_int_equal(itr_point_parse(text, &point, NULL), ITR_OK);
+        assert_int_equal(point.nth, numbers[i]);
+    }
+}
+
 static void what_is_no_point_is_told_with_what_was_expected(void **state) {
     static const char *const bad[] = {
         "",
@@ -135,6 +147,7 @@ int main(void) {
         cmocka_unit_test(time_is_uniform_after_load_begin),
         cmocka_unit_test(phases_from_the_load_to_the_wait_are_points),
         cmocka_unit_test(calls_are_counted_from_one),
+        cmocka_unit_test(the_bounds_of_a_call_s_number_are_points),
         cmocka_unit_test(what_is_no_point_is_told_with_what_was_expected),
     };
     return cmocka_run_group_tests_name("point", tests, NULL, NULL);

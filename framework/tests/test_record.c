@@ -335,6 +335,83 @@ static void streams_are_recorded_by_size_hash_and_shape(void **state) {
     trial_end(&trial);
 }
 
+/* The second shot's entry is the second one of its event, whatever else came between. */
+static void each_shot_has_its_own_handler_entry(void **state) {
+    struct trial trial;
+    (void)state;
+    trial_begin(&trial);
+    trial.plan.request.shot_count = 2;
+    trial.plan.request.shots[1] = trial.plan.request.shots[0];
+    trial.seen.ledger.shots[1] = trial.seen.ledger.shots[0];
+    trial.seen.ledger.handled_count = 3;
+    for (uint32_t i = 0; i < 3; i++) {
+        trial.seen.ledger.handled[i] = (struct itr_handled){
+            .entered_ns = BEGIN_NS + (4 + i) * MS, .event = i == 1 ? ITR_EVENT_SIGINT : ITR_EVENT_SIGURG, .thread = 50 + i};
+    }
+    json_t *json = line_of(&trial);
+    assert_int_equal(json_array_size(at(json, "shots")), 2);
+    assert_number(json, "shots.0.handler_thread", 50);
+    assert_number(json, "shots.0.handled_ns", 2 * (int64_t)MS);
+    assert_number(json, "shots.1.handler_thread", 52);
+    assert_number(json, "shots.1.handled_ns", 4 * (int64_t)MS);
+    json_decref(json);
+    trial_end(&trial);
+}
+
+static void what_says_nothing_is_left_out(void **state) {
+    static const char *const keys[] = {"strays",         "output_cut_off",        "event_pending",
+                                       "tool_error",     "detail",                "evidence",
+                                       "exceptions",     "stdout",                "stderr",
+                                       "shots.0.target_thread", "shots.0.send_error", "shots.0.event_thread",
+                                       "shots.0.released_ns"};
+    struct trial trial;
+    (void)state;
+    trial_begin(&trial);
+    trial.seen.strays = 0;
+    json_t *json = line_of(&trial);
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        if (at(json, keys[i]) != NULL) {
+            fail_msg("%s is there", keys[i]);
+        }
+    }
+    json_decref(json);
+    trial.seen.strays = 1;
+    snprintf(trial.result.detail, sizeof trial.result.detail, "x");
+    trial.seen.ledger.shots[0].target_thread = 1;
+    itr_capture_feed(&trial.output, "text\n", 5);
+    json = line_of(&trial);
+    assert_number(json, "strays", 1);
+    assert_text(json, "detail", "x");
+    assert_number(json, "shots.0.target_thread", 1);
+    assert_null(at(json, "stdout.period_bytes"));
+    assert_null(at(json, "stdout.anchor"));
+    assert_null(at(json, "stdout.garbage_offset"));
+    json_decref(json);
+    trial_end(&trial);
+}
+
+static void garbage_is_recorded_with_its_period(void **state) {
+    static unsigned char block[4096];
+    struct itr_random random = itr_random_seed(9);
+    struct trial trial;
+    (void)state;
+    for (size_t i = 0; i < sizeof block; i++) {
+        block[i] = (unsigned char)itr_random_next(&random);
+    }
+    trial_begin(&trial);
+    for (int i = 0; i < 20; i++) {
+        itr_capture_feed(&trial.error_output, block, sizeof block);
+    }
+    json_t *json = line_of(&trial);
+    assert_number(json, "stderr.bytes", 20 * 4096);
+    assert_text(json, "stderr.shape", "binary");
+    assert_number(json, "stderr.period_bytes", 4096);
+    assert_number(json, "stderr.repeats", 20);
+    assert_true(json_is_integer(at(json, "stderr.garbage_offset")));
+    json_decref(json);
+    trial_end(&trial);
+}
+
 /* ---- what must not be believed, and what must not do harm ---- */
 
 static void a_damaged_ledger_is_not_recorded(void **state) {
@@ -496,6 +573,9 @@ int main(void) {
         cmocka_unit_test(exits_are_codes_or_signals),
         cmocka_unit_test(exceptions_are_recorded_with_addresses_as_strings),
         cmocka_unit_test(streams_are_recorded_by_size_hash_and_shape),
+        cmocka_unit_test(each_shot_has_its_own_handler_entry),
+        cmocka_unit_test(what_says_nothing_is_left_out),
+        cmocka_unit_test(garbage_is_recorded_with_its_period),
         cmocka_unit_test(a_damaged_ledger_is_not_recorded),
         cmocka_unit_test(hostile_bytes_give_valid_json),
         cmocka_unit_test(what_is_no_record_is_refused),

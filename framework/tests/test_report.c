@@ -395,6 +395,75 @@ static void the_terminal_is_told_what_matters(void **state) {
     itr_text_release(&text);
 }
 
+/* The whole of a small report, so that columns are seen to stand below each other. */
+static void the_terminal_s_table_is_a_table(void **state) {
+    static const char expected[] =
+        "case               at    go     system     trials  failed  failing [95 %]         verdict      "
+        "most frequent signature\n"
+        "one                time  go1.1  linux          10       0  0.00 % [0.00, 27.75]   as-expected  \n"
+        "d\xc3\xa9j\xc3\xa0 / after-init  -     -      linux dbg     100      15  15.00 % [9.31, 23.28]  finding      lost two\n"
+        "\n"
+        "d\xc3\xa9j\xc3\xa0 control after-init at no point, linux, debugged: finding: crash one: 5 of 100 trials, first in trial "
+        "7; delivered was expected\n"
+        "    5 \xc3\x97 crash one\n"
+        "    10 \xc3\x97 lost two\n"
+        "\n"
+        "110 trials, seed 0xabc\n"
+        "no verdict: a control failed, or no shot landed\n";
+    struct itr_text text = {0};
+    (void)state;
+    begin("x");
+    end();
+    begin_cell(0, "");
+    begin_cell(1, "");
+    snprintf(cells[0].case_name, sizeof cells[0].case_name, "one");
+    snprintf(cells[0].at, sizeof cells[0].at, "time");
+    snprintf(cells[0].go, sizeof cells[0].go, "go1.1");
+    snprintf(cells[1].case_name, sizeof cells[1].case_name, "d\xc3\xa9j\xc3\xa0");
+    snprintf(cells[1].control, sizeof cells[1].control, "after-init");
+    cells[1].go[0] = '\0';
+    cells[1].aim.event = ITR_EVENT_NONE;
+    cells[1].debugged = true;
+    add(0, 10, ITR_OUTCOME_DELIVERED, "");
+    struct itr_row first = {.trial = 7, .outcome = ITR_OUTCOME_CRASH, .signature = "crash one",
+                            .fired_after_load_ns = INT64_MIN};
+    for (int i = 0; i < 5; i++) {
+        itr_tally_add(&tallies[1], &first);
+    }
+    add(1, 85, ITR_OUTCOME_DELIVERED, "");
+    add(1, 10, ITR_OUTCOME_LOST, "lost two");
+    summary.count = 2;
+    summary.folder[0] = '\0';
+    summary.elapsed_s = 0;
+    itr_summary_judge(&summary);
+    itr_report_text(&text, &summary, false);
+    assert_string_equal(itr_text_string(&text), expected);
+    itr_text_release(&text);
+    end();
+}
+
+static void many_signatures_are_cut_short(void **state) {
+    struct itr_text text = {0};
+    (void)state;
+    begin("x");
+    for (int i = 0; i < 9; i++) {
+        char signature[32];
+        snprintf(signature, sizeof signature, "hang %d", i);
+        add(2, 1, ITR_OUTCOME_HANG, signature);
+    }
+    itr_summary_judge(&summary);
+    itr_report_text(&text, &summary, false);
+    assert_has(&text, "1 \xc3\x97 hang 6\n");
+    assert_null(strstr(itr_text_string(&text), "hang 7\n"));
+    assert_has(&text, "and 2 more signatures in summary.json");
+    itr_text_reset(&text);
+    itr_report_junit(&text, &summary);
+    assert_has(&text, "10 x crash x\n1 x hang 0\n1 x hang 1\n"); /* the XML has them all */
+    assert_has(&text, "1 x hang 8\n");
+    itr_text_release(&text);
+    end();
+}
+
 /* ---- JSON ---- */
 
 static json_t *json_of_summary(void) {
@@ -440,6 +509,39 @@ static void the_summarys_json_is_what_others_script_against(void **state) {
     assert_int_equal(json_array_size(ci95), 2);
     assert_true(json_number_value(json_array_get(ci95, 0)) < 0.1 && json_number_value(json_array_get(ci95, 1)) > 0.1);
     assert_int_equal(json_array_size(json_object_get(cell, "offsets")), ITR_TALLY_BUCKETS + 1);
+    json_decref(json);
+    end();
+}
+
+static int64_t number_of(const json_t *object, const char *key) {
+    assert_true(json_is_integer(json_object_get(object, key)));
+    return json_integer_value(json_object_get(object, key));
+}
+
+static void failures_have_their_place_in_the_json(void **state) {
+    (void)state;
+    begin("x");
+    json_t *json = json_of_summary();
+    const json_t *cell = json_array_get(json_object_get(json, "cells"), 2);
+    const json_t *offsets = json_object_get(cell, "offsets");
+    const json_t *second = json_array_get(offsets, 1);
+    const json_t *last = json_array_get(offsets, ITR_TALLY_BUCKETS);
+    assert_int_equal(number_of(second, "from_ns"), 100000);
+    assert_int_equal(number_of(second, "to_ns"), 200000);
+    assert_int_equal(number_of(second, "trials"), 6); /* 5 of 90, 1 of 10 */
+    assert_int_equal(number_of(second, "not_as_expected"), 1);
+    assert_int_equal(number_of(last, "from_ns"), 2000000);
+    assert_true(json_is_null(json_object_get(last, "to_ns")));
+    assert_int_equal(number_of(cell, "failures_from_ns"), 0);
+    assert_int_equal(number_of(cell, "failures_to_ns"), 900000);
+    assert_int_equal(number_of(cell, "valid_trials"), 100);
+    cell = json_array_get(json_object_get(json, "cells"), 0); /* fired at a point: no window, no failure */
+    assert_null(json_object_get(cell, "offsets"));
+    assert_null(json_object_get(cell, "failures_from_ns"));
+    cell = json_array_get(json_object_get(json, "cells"), 5);
+    assert_int_equal(number_of(json_object_get(cell, "outcomes"), "tool-error"), 10);
+    assert_int_equal(json_object_size(json_object_get(cell, "outcomes")), 1);
+    assert_int_equal(number_of(cell, "valid_trials"), 0);
     json_decref(json);
     end();
 }
@@ -510,6 +612,9 @@ int main(void) {
         cmocka_unit_test(html_says_it_all),
         cmocka_unit_test(the_terminal_gets_nothing_it_could_obey),
         cmocka_unit_test(the_terminal_is_told_what_matters),
+        cmocka_unit_test(the_terminal_s_table_is_a_table),
+        cmocka_unit_test(many_signatures_are_cut_short),
+        cmocka_unit_test(failures_have_their_place_in_the_json),
         cmocka_unit_test(the_summarys_json_is_what_others_script_against),
         cmocka_unit_test(hostile_signatures_are_in_the_json),
         cmocka_unit_test(a_campaign_that_was_cut_short_is_at_best_inconclusive),

@@ -240,6 +240,16 @@ static void points_are_resolved_by_name(void **state) {
     assert_int_equal(cells.items[2].first_trial, 2);
 }
 
+/* Also back to the process, which is the target's first word. */
+static void a_point_may_undo_what_the_case_says(void **state) {
+    struct itr_selection selection = {.count = 1, .go = LIST("1.26"), .at = LIST("time", "Q")};
+    (void)state;
+    assert_selected(", \"target\": \"main\", \"points\": {\"Q\": {\"at\": \"init-done\", \"target\": \"process\"}}",
+                    &selection, 2);
+    assert_int_equal(cells.items[0].aim.target, ITR_TARGET_MAIN);
+    assert_int_equal(cells.items[1].aim.target, ITR_TARGET_PROCESS);
+}
+
 static void a_point_that_is_none_is_refused(void **state) {
     struct itr_selection selection = {.count = 1, .go = LIST("1.26"), .at = LIST("P")};
     (void)state;
@@ -539,6 +549,7 @@ int main(void) {
         SELECT_TEST(a_version_asked_for_twice_is_one_cell),
         SELECT_TEST(without_go_libraries_there_is_a_sentence),
         SELECT_TEST(points_are_resolved_by_name),
+        SELECT_TEST(a_point_may_undo_what_the_case_says),
         SELECT_TEST(a_point_that_is_none_is_refused),
         SELECT_TEST(a_thread_inside_a_call_needs_a_call),
         SELECT_TEST(a_timer_does_not_fire_at_a_call),

@@ -51,6 +51,22 @@ static void only_a_host_that_waits_or_has_finished_is_looked_at(void **state) {
     }
 }
 
+/* Looking costs both sides, so what is likely to come by itself is given time first. */
+static void a_look_is_not_taken_too_early(void **state) {
+    (void)state;
+    reply.phase_ns[ITR_PHASE_WAITING] = NOW;
+    assert_false(itr_settle_wants_look(&request, &reply, NOW));
+    assert_false(itr_settle_wants_look(&request, &reply, NOW + MS - 1));
+    assert_true(itr_settle_wants_look(&request, &reply, NOW + MS));
+    reply.handled_count = 1; /* it was heard: the host goes on by itself */
+    assert_false(itr_settle_wants_look(&request, &reply, NOW + 100 * MS - 1));
+    assert_true(itr_settle_wants_look(&request, &reply, NOW + 100 * MS));
+    reply.handled_count = 0;
+    reply.phase_ns[ITR_PHASE_FINISHED] = NOW;
+    assert_false(itr_settle_wants_look(&request, &reply, NOW + 100 * MS - 1));
+    assert_true(itr_settle_wants_look(&request, &reply, NOW + 100 * MS));
+}
+
 static void a_shot_that_is_due_later_is_waited_for(void **state) {
     (void)state;
     reply.shots[0].sent_ns = 0;
@@ -228,6 +244,7 @@ int main(void) {
 #define SETTLE_TEST(test) cmocka_unit_test_setup(test, set_up)
     const struct CMUnitTest tests[] = {
         SETTLE_TEST(only_a_host_that_waits_or_has_finished_is_looked_at),
+        SETTLE_TEST(a_look_is_not_taken_too_early),
         SETTLE_TEST(a_shot_that_is_due_later_is_waited_for),
         SETTLE_TEST(a_shot_that_was_never_asked_for_is_not_waited_for),
         SETTLE_TEST(every_shot_counts),
