@@ -99,7 +99,12 @@ static enum itr_status write_campaign(struct itr_campaign *campaign, struct itr_
     time_t now = time(NULL);
     struct tm utc = {0};
     for (size_t i = 0; i < campaign->summary->count; i++) {
-        json_array_append_new(cells, itr_cell_to_json(&campaign->summary->cells[i]));
+        if (json_array_append_new(cells, itr_cell_to_json(&campaign->summary->cells[i])) != 0) {
+            json_decref(cells);
+            json_decref(command);
+            return itr_fail(err, ITR_E_FORMAT, 0, "%s: a name or path is not UTF-8, or memory is out",
+                            campaign->summary->cells[i].case_name);
+        }
     }
     for (int i = 0; i < options->argument_count; i++) {
         json_array_append_new(command, json_string(options->arguments[i]));

@@ -14,7 +14,6 @@
 
 enum {
     ITR_CASE_STRINGS_MAX = 64, /* entries of any list in a case file */
-    ITR_CASE_FILE_BYTES_MAX = 1 << 20,
 };
 
 struct itr_strings {

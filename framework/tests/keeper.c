@@ -48,7 +48,8 @@ static bool connect_to_test(char *line) {
     request.data = line;
     return port != NULL && uv_ip4_addr("127.0.0.1", atoi(port), &address) == 0 &&
            uv_tcp_init(uv_default_loop(), &connection) == 0 &&
-           uv_tcp_connect(&request, &connection, (const struct sockaddr *)&address, on_connected) == 0;
+           uv_tcp_connect(&request, &connection, (const struct sockaddr *)&address, on_connected) ==
+               0;
 }
 
 static bool leave_a_child(void) {
@@ -56,9 +57,8 @@ static bool leave_a_child(void) {
     char word[] = "child";
     char *arguments[] = {path, word, NULL};
     size_t length = sizeof path;
-    uv_process_options_t options = {.file = path,
-                                    .args = arguments,
-                                    .flags = UV_PROCESS_DETACHED | UV_PROCESS_WINDOWS_HIDE};
+    uv_process_options_t options = {
+        .file = path, .args = arguments, .flags = UV_PROCESS_DETACHED | UV_PROCESS_WINDOWS_HIDE};
     return uv_exepath(path, &length) == 0 && uv_spawn(uv_default_loop(), &child, &options) == 0;
 }
 
@@ -71,7 +71,8 @@ int main(int argc, char **argv) {
         }
         return 0;
     }
-    if (!itrh_open(&host, NULL, NULL) || !itrh_install_handlers(&host) || !itrh_arm(&host) || !itrh_load(&host)) {
+    if (!itrh_open(&host, NULL, NULL) || !itrh_install_handlers(&host) || !itrh_arm(&host) ||
+        !itrh_load(&host)) {
         return ITRH_EXIT_SETUP;
     }
     if (!leave_a_child() || !connect_to_test(host_line)) {

@@ -66,7 +66,8 @@ SCRATCH_UNUSED static void scratch_folder(const char *folder, const char *name) 
 }
 
 /* Writes FOLDER/NAME as a whole. */
-SCRATCH_UNUSED static void scratch_write(const char *folder, const char *name, const void *bytes, size_t count) {
+SCRATCH_UNUSED static void scratch_write(const char *folder, const char *name, const void *bytes,
+                                         size_t count) {
     char path[2 * SCRATCH_PATH_MAX];
     snprintf(path, sizeof path, "%s/%s", folder, name);
     FILE *file = fopen(path, "wb");

@@ -80,7 +80,8 @@ static void on_exit_of_program(uv_process_t *process, int64_t code, int signal) 
 static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer) {
     struct stream *stream = handle->data;
     (void)suggested;
-    *buffer = uv_buf_init(stream->text + stream->length, (unsigned)(OUTPUT_MAX - stream->length - 1));
+    *buffer =
+        uv_buf_init(stream->text + stream->length, (unsigned)(OUTPUT_MAX - stream->length - 1));
 }
 
 /* Bytes as they come, less the carriage returns that some C libraries put before a newline. */
@@ -124,7 +125,8 @@ static char **make_environment(const char *const *more) {
         bool replaced = false;
         for (size_t k = 0; more[k] != NULL; k++) {
             size_t length = strcspn(more[k], "=");
-            replaced = replaced || (strlen(items[i].name) == length && strncmp(items[i].name, more[k], length) == 0);
+            replaced = replaced || (strlen(items[i].name) == length &&
+                                    strncmp(items[i].name, more[k], length) == 0);
         }
         if (!replaced) {
             size_t room = strlen(items[i].name) + strlen(items[i].value) + 2;
@@ -180,8 +182,8 @@ static void start_with(const char *const *more, const char *const *words) {
     }
 }
 
-#define LIST(...) ((const char *const[]){__VA_ARGS__, NULL})
-#define NOTHING ((const char *const[]){NULL})
+#define LIST(...)  ((const char *const[]){__VA_ARGS__, NULL})
+#define NOTHING    ((const char *const[]){NULL})
 #define START(...) start_with(NOTHING, LIST(__VA_ARGS__))
 
 static const char *out_text(void) {
@@ -201,10 +203,10 @@ static void finish(int code) {
     }
 }
 
-#define RUN(code, ...)                                                                             \
-    do {                                                                                           \
-        START(__VA_ARGS__);                                                                        \
-        finish(code);                                                                              \
+#define RUN(code, ...)      \
+    do {                    \
+        START(__VA_ARGS__); \
+        finish(code);       \
     } while (0)
 
 /* All of standard output must be one JSON value. */
@@ -284,7 +286,8 @@ static void on_keeper(uv_stream_t *listener, int status) {
     connection->tcp.data = connection;
     connection->open = true;
     assert_int_equal(uv_accept(listener, (uv_stream_t *)&connection->tcp), 0);
-    assert_int_equal(uv_read_start((uv_stream_t *)&connection->tcp, on_keeper_room, on_keeper_line), 0);
+    assert_int_equal(uv_read_start((uv_stream_t *)&connection->tcp, on_keeper_room, on_keeper_line),
+                     0);
 }
 
 static void open_server(void) {
@@ -334,8 +337,9 @@ static bool all_slots_are_held(void) {
 static void start_keepers(const char *count, unsigned may_end) {
     server.count = 0;
     server.budget = may_end;
-    START("run", "--host", keeper_path, "--count", count, "--jobs", "2", "--seed", "5", "--deadline", "5m", "--env",
-          server.variable, "--output", output, "--format", "json", "--quiet");
+    START("run", "--host", keeper_path, "--count", count, "--jobs", "2", "--seed", "5",
+          "--deadline", "5m", "--env", server.variable, "--output", output, "--format", "json",
+          "--quiet");
     wait_until(all_slots_are_held, "a host in every slot");
     if (run.exited) {
         fail_msg("the campaign ended: %.2000s", err_text());
@@ -365,7 +369,8 @@ static void find_plain_library(void) {
         assert_true(length > 0);
         prefix[length - 1] = '\0';
     }
-    snprintf(plain_library, sizeof plain_library, "%s/lib/initrace/c/plain%s", prefix, itrp_library_suffix());
+    snprintf(plain_library, sizeof plain_library, "%s/lib/initrace/c/plain%s", prefix,
+             itrp_library_suffix());
 }
 
 static int set_up_group(void **state) {
@@ -460,18 +465,21 @@ static void assert_each_trial_once(const char *folder, size_t count) {
 }
 
 /* A case in SCRATCH/NAME with the misbehaving host; gives its path. */
-static void write_case(char *path, size_t room, const char *name, const char *os, const char *more) {
+static void write_case(char *path, size_t room, const char *name, const char *os,
+                       const char *more) {
     char text[1024];
     scratch_path(path, room, name);
     scratch_folder(scratch, name);
     snprintf(text, sizeof text,
-             "{\"format\": 1, \"summary\": \"s\", \"os\": [\"%s\"], \"host\": \"misbehave\", \"event\": null,"
+             "{\"format\": 1, \"summary\": \"s\", \"os\": [\"%s\"], \"host\": \"misbehave\", "
+             "\"event\": null,"
              " \"env\": {\"INITRACE_MISDEED\": \"none\"}, \"expect\": \"not-fired\"%s}",
              os, more);
     scratch_write(path, "case.json", text, strlen(text));
 }
 
-#define MISBEHAVE(word) "run", "--host", "misbehave", "--env", "INITRACE_MISDEED=" word, "--count", "3", "--quiet"
+#define MISBEHAVE(word) \
+    "run", "--host", "misbehave", "--env", "INITRACE_MISDEED=" word, "--count", "3", "--quiet"
 
 /* ---- repeating ---- */
 
@@ -483,18 +491,19 @@ static void the_same_seed_gives_the_same_plans(void **state) {
     (void)state;
     scratch_path(other, sizeof other, "other");
     scratch_path(third, sizeof third, "third");
-    RUN(0, "run", "--library", plain_library, "--event", event_here, "--window", "0us..2ms", "--count", "30", "--seed",
-        "7", "--output", output, "--quiet");
-    RUN(0, "run", "--library", plain_library, "--event", event_here, "--window", "0us..2ms", "--count", "30", "--seed",
-        "7", "--output", other, "--quiet");
-    RUN(0, "run", "--library", plain_library, "--event", event_here, "--window", "0us..2ms", "--count", "30", "--seed",
-        "8", "--output", third, "--quiet");
+    RUN(0, "run", "--library", plain_library, "--event", event_here, "--window", "0us..2ms",
+        "--count", "30", "--seed", "7", "--output", output, "--quiet");
+    RUN(0, "run", "--library", plain_library, "--event", event_here, "--window", "0us..2ms",
+        "--count", "30", "--seed", "7", "--output", other, "--quiet");
+    RUN(0, "run", "--library", plain_library, "--event", event_here, "--window", "0us..2ms",
+        "--count", "30", "--seed", "8", "--output", third, "--quiet");
     assert_each_trial_once(output, 30);
     json_t *a = read_trials(output, &lines);
     json_t *b = read_trials(other, &lines);
     json_t *c = read_trials(third, &lines);
     for (int i = 0; i < 30; i++) {
-        static const char *const keys[] = {"event", "at", "delivery", "target", "planned_ns", "unit"};
+        static const char *const keys[] = {"event",  "at",         "delivery",
+                                           "target", "planned_ns", "unit"};
         char number[16];
         snprintf(number, sizeof number, "%d", i);
         for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++) {
@@ -504,7 +513,9 @@ static void the_same_seed_gives_the_same_plans(void **state) {
         }
         int64_t planned_ns = json_integer_value(json_object_get(shot_of(a, number), "planned_ns"));
         assert_in_range(planned_ns, 0, 1999999);
-        different += planned_ns != json_integer_value(json_object_get(shot_of(c, number), "planned_ns")) ? 1 : 0;
+        different +=
+            planned_ns != json_integer_value(json_object_get(shot_of(c, number), "planned_ns")) ? 1
+                                                                                                : 0;
     }
     assert_in_range(different, 28, 30);
     json_decref(a);
@@ -544,7 +555,8 @@ static void a_planted_failure_is_replayed(void **state) {
     assert_int_equal(json_integer_value(json_object_get(json, "trial")), 1);
     assert_int_equal(json_integer_value(json_object_get(json, "trials")), 2);
     assert_int_equal(json_integer_value(json_object_get(json, "same")), 2);
-    assert_int_equal(strncmp(json_string_value(json_object_get(json, "recorded_signature")), "crash ", 6), 0);
+    assert_int_equal(
+        strncmp(json_string_value(json_object_get(json, "recorded_signature")), "crash ", 6), 0);
     json_decref(json);
     RUN(2, "replay", output, "99");
     assert_contains(err_text(), "has no trial 99");
@@ -604,7 +616,8 @@ static bool interrupt_is_heard(void) {
 
 static bool can_interrupt(void) {
     if (!itrp_capabilities()->signals) {
-        print_message("skipped: this system cannot send an interrupt to one process from outside\n");
+        print_message(
+            "skipped: this system cannot send an interrupt to one process from outside\n");
         return false;
     }
     return true;
@@ -655,8 +668,8 @@ static void two_interrupts_end_at_once(void **state) {
 static void what_is_as_expected_exits_with_0(void **state) {
     (void)state;
     RUN(0, MISBEHAVE("none"), "--output", output);
-    RUN(0, "run", "--library", plain_library, "--function", "InitraceProbe", "--event", event_here, "--at", "init-done",
-        "--count", "3", "--quiet", "--output", output);
+    RUN(0, "run", "--library", plain_library, "--function", "InitraceProbe", "--event", event_here,
+        "--at", "init-done", "--count", "3", "--quiet", "--output", output);
 }
 
 static void a_finding_exits_with_1(void **state) {
@@ -668,8 +681,8 @@ static void a_finding_exits_with_1(void **state) {
 
 static void nothing_that_landed_exits_with_3(void **state) {
     (void)state;
-    RUN(3, "run", "--library", plain_library, "--event", event_here, "--at", call_here, "--count", "3", "--quiet",
-        "--output", output);
+    RUN(3, "run", "--library", plain_library, "--event", event_here, "--at", call_here, "--count",
+        "3", "--quiet", "--output", output);
     assert_contains(out_text(), "no shot landed");
 }
 
@@ -750,8 +763,8 @@ static void json_stands_alone_on_standard_output(void **state) {
     (void)state;
     RUN(1, MISBEHAVE("exit-2"), "--output", output, "--format", "json");
     json_decref(json_of_output());
-    RUN(1, "run", "--host", "misbehave", "--env", "INITRACE_MISDEED=exit-2", "--count", "3", "--output", output,
-        "--format=json"); /* not quiet, and an old campaign is moved aside */
+    RUN(1, "run", "--host", "misbehave", "--env", "INITRACE_MISDEED=exit-2", "--count", "3",
+        "--output", output, "--format=json"); /* not quiet, and an old campaign is moved aside */
     json_t *json = json_of_output();
     assert_int_equal(json_integer_value(json_object_get(json, "format")), 1);
     assert_int_equal(json_integer_value(json_object_get(json, "exit_code")), 1);
@@ -803,8 +816,8 @@ static void no_colour_goes_into_a_pipe(void **state) {
 /* ---- the rest ---- */
 
 static void environment_twins_work_and_the_command_line_wins(void **state) {
-    static const char *const twins[] = {"INITRACE_COUNT=4", "INITRACE_QUIET=1", "INITRACE_SEED=0x123",
-                                        "INITRACE_HOST=misbehave", NULL};
+    static const char *const twins[] = {"INITRACE_COUNT=4", "INITRACE_QUIET=1",
+                                        "INITRACE_SEED=0x123", "INITRACE_HOST=misbehave", NULL};
     static const char *const wrong[] = {"INITRACE_COUNT=many", NULL};
     (void)state;
     start_with(twins, LIST("run", "--output", output, "--format", "json"));

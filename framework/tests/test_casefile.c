@@ -39,17 +39,23 @@ static void read_good(const char *text, struct itr_case *c) {
 /* ---- what a case may say ---- */
 
 static const char full[] =
-    "{\"format\": 1, \"summary\": \"All there is.\", \"threads\": [\"https://x/1\", \"https://x/2\"],"
-    " \"os\": [\"linux\", \"windows\"], \"labels\": [\"signal\"], \"deadline\": \"20s\", \"quiet\": \"150ms\","
-    " \"host\": \"some_host\", \"library\": \"minimal\", \"function\": \"Probe\", \"event\": \"SIGURG\","
+    "{\"format\": 1, \"summary\": \"All there is.\", \"threads\": [\"https://x/1\", "
+    "\"https://x/2\"],"
+    " \"os\": [\"linux\", \"windows\"], \"labels\": [\"signal\"], \"deadline\": \"20s\", "
+    "\"quiet\": \"150ms\","
+    " \"host\": \"some_host\", \"library\": \"minimal\", \"function\": \"Probe\", \"event\": "
+    "\"SIGURG\","
     " \"delivery\": \"tgkill\", \"target\": \"main\", \"at\": \"P\", \"hold\": \"60ms\","
     " \"handler\": [\"nodefer\", \"resethand\"], \"flags\": [\"no-handlers\", \"own-console\"],"
     " \"env\": {\"GOMAXPROCS\": \"2\", \"GODEBUG\": \"a=1,b=2\"}, \"expect\": \"lost\","
     " \"points\": {\"P\": \"pthread_create#2\","
-    "              \"Q\": {\"at\": \"load-returned+200us\", \"delivery\": \"kill\", \"target\": \"process\"}},"
+    "              \"Q\": {\"at\": \"load-returned+200us\", \"delivery\": \"kill\", \"target\": "
+    "\"process\"}},"
     " \"controls\": {\"same\": {},"
-    "                \"none\": {\"event\": null, \"library\": null, \"function\": null, \"expect\": \"not-fired\"},"
-    "                \"other\": {\"host\": \"other_host\", \"env\": {\"A\": \"\"}, \"at\": \"Q\", \"flags\": [],"
+    "                \"none\": {\"event\": null, \"library\": null, \"function\": null, "
+    "\"expect\": \"not-fired\"},"
+    "                \"other\": {\"host\": \"other_host\", \"env\": {\"A\": \"\"}, \"at\": \"Q\", "
+    "\"flags\": [],"
     "                            \"handler\": [\"onstack\"], \"hold\": \"1ms\"}},"
     " \"known\": [{\"go\": \">=1.20 <1.23\", \"system\": \"wine\", \"at\": [\"P\", \"init-done\"],"
     "              \"controls\": [\"same\"], \"outcome\": \"crash\", \"signature\": \"crash AV*\","
@@ -182,7 +188,10 @@ static void known_failures_are_read(void **state) {
 static void what_is_not_said_has_its_default(void **state) {
     struct itr_case c;
     (void)state;
-    read_good("{\"format\": 1, \"summary\": \"s\", \"os\": [\"windows\"], \"host\": \"h\"}", &c);
+    read_good("{\"format\": 1, \"summary\": \"s\", \"os\": [\"windows\"], \"host\": \"h\","
+              " \"known\": [{\"outcome\": \"tool-error\"}]}",
+              &c);
+    assert_int_equal(c.known[0].outcome, ITR_OUTCOME_TOOL_ERROR); /* the first of its set, 0 */
     assert_false(c.on_linux);
     assert_true(c.on_windows);
     assert_int_equal(c.deadline_ns, UINT64_C(10000000000));
@@ -197,7 +206,7 @@ static void what_is_not_said_has_its_default(void **state) {
     assert_int_equal(c.base.handler_flags, ITR_HANDLER_ONSTACK | ITR_HANDLER_RESTART);
     assert_int_equal(c.base.host_flags, ITR_HOST_RECORD_EXCEPTIONS);
     assert_int_equal(c.base.expect, ITR_OUTCOME_DELIVERED);
-    assert_int_equal(c.point_count + c.control_count + c.known_count + c.threads.count + c.labels.count, 0);
+    assert_int_equal(c.point_count + c.control_count + c.threads.count + c.labels.count, 0);
     itr_case_release(&c);
 }
 
@@ -248,7 +257,8 @@ static const struct wrong wrongs[] = {
     {"function", "[\"f\"]", "function", "a string or null"},
     {"event", "\"SIGKILL\"", "event", "an event such as"},
     {"event", "2", "event", "an event such as"},
-    {"delivery", "\"pigeon\"", "delivery", "kill, tgkill, sigqueue, timer, console or ctrl-routine"},
+    {"delivery", "\"pigeon\"", "delivery",
+     "kill, tgkill, sigqueue, timer, console or ctrl-routine"},
     {"delivery", "null", "delivery", "kill, tgkill"},
     {"target", "\"nobody\"", "target", "process, main, caller or init"},
     {"at", "\"W1\"", "at", "expected time, PHASE"},
@@ -276,7 +286,8 @@ static const struct wrong wrongs[] = {
     {"points", "{\"W1\": \"nowhere\"}", "points.W1.at", "expected time, PHASE"},
     {"points", "{\"W1\": 7}", "points.W1", "an object"},
     {"points", "{\"W1\": {}}", "points.W1.at", "a fire point"},
-    {"points", "{\"W1\": {\"at\": \"time\", \"delivery\": \"x\"}}", "points.W1.delivery", "kill, tgkill"},
+    {"points", "{\"W1\": {\"at\": \"time\", \"delivery\": \"x\"}}", "points.W1.delivery",
+     "kill, tgkill"},
     {"points", "{\"W1\": {\"at\": \"time\", \"target\": 3}}", "points.W1.target", "process, main"},
     {"points", "{\"W1\": {\"att\": \"time\"}}", "points.W1.att", "one of at, delivery, target"},
     {"controls", "[]", "controls", "an object of controls by name"},
@@ -288,25 +299,36 @@ static const struct wrong wrongs[] = {
     {"known", "{}", "known", "a list of known failures"},
     {"known", "[1]", "known[0]", "an object"},
     {"known", "[{}]", "known[0].outcome", "an outcome such as"},
-    {"known", "[{\"outcome\": \"lost\"}, {\"outcome\": \"gone\"}]", "known[1].outcome", "an outcome such as"},
-    {"known", "[{\"outcome\": \"lost\", \"point\": \"W1\"}]", "known[0].point", "one of go, system"},
+    {"known", "[{\"outcome\": \"lost\"}, {\"outcome\": \"gone\"}]", "known[1].outcome",
+     "an outcome such as"},
+    {"known", "[{\"outcome\": \"lost\", \"point\": \"W1\"}]", "known[0].point",
+     "one of go, system"},
     {"known", "[{\"outcome\": \"lost\", \"at\": \"time\"}]", "known[0].at", "a list of strings"},
     {"known", "[{\"outcome\": \"lost\", \"at\": [\"W9\"]}]", "known[0].at", "expected time, PHASE"},
-    {"known", "[{\"outcome\": \"lost\", \"controls\": [\"a\"]}]", "known[0].controls", "names of this case's controls"},
+    {"known", "[{\"outcome\": \"lost\", \"controls\": [\"a\"]}]", "known[0].controls",
+     "names of this case's controls"},
     {"known", "[{\"outcome\": \"lost\", \"signature\": 7}]", "known[0].signature", "a string"},
     {"known", "[{\"outcome\": \"lost\", \"thread\": null}]", "known[0].thread", "a string"},
     {"known", "[{\"outcome\": \"lost\", \"note\": 1}]", "known[0].note", "a string"},
-    {"known", "[{\"outcome\": \"lost\", \"system\": \"lunix\"}]", "known[0].system", "linux, wine or windows"},
+    {"known", "[{\"outcome\": \"lost\", \"system\": \"lunix\"}]", "known[0].system",
+     "linux, wine or windows"},
     {"known", "[{\"outcome\": \"lost\", \"go\": null}]", "known[0].go", "a string"},
-    {"known", "[{\"outcome\": \"lost\", \"go\": \"new\"}]", "known[0].go", "a range of Go versions"},
-    {"known", "[{\"outcome\": \"lost\", \"go\": \">=1,20\"}]", "known[0].go", "a range of Go versions"},
+    {"known", "[{\"outcome\": \"lost\", \"go\": \"new\"}]", "known[0].go",
+     "a range of Go versions"},
+    {"known", "[{\"outcome\": \"lost\", \"go\": \">=1,20\"}]", "known[0].go",
+     "a range of Go versions"},
     {"known", "[{\"outcome\": \"lost\", \"go\": 1.20}]", "known[0].go", "a string"},
     {"known", "[{\"outcome\": \"lost\", \"rate\": 1}]", "known[0].rate", "two numbers from 0 to 1"},
-    {"known", "[{\"outcome\": \"lost\", \"rate\": [1]}]", "known[0].rate", "two numbers from 0 to 1"},
-    {"known", "[{\"outcome\": \"lost\", \"rate\": [\"0\", \"1\"]}]", "known[0].rate", "two numbers from 0 to 1"},
-    {"known", "[{\"outcome\": \"lost\", \"rate\": [0.9, 0.1]}]", "known[0].rate", "the smaller first"},
-    {"known", "[{\"outcome\": \"lost\", \"rate\": [-0.1, 0.1]}]", "known[0].rate", "two numbers from 0 to 1"},
-    {"known", "[{\"outcome\": \"lost\", \"rate\": [95, 100]}]", "known[0].rate", "two numbers from 0 to 1"},
+    {"known", "[{\"outcome\": \"lost\", \"rate\": [1]}]", "known[0].rate",
+     "two numbers from 0 to 1"},
+    {"known", "[{\"outcome\": \"lost\", \"rate\": [\"0\", \"1\"]}]", "known[0].rate",
+     "two numbers from 0 to 1"},
+    {"known", "[{\"outcome\": \"lost\", \"rate\": [0.9, 0.1]}]", "known[0].rate",
+     "the smaller first"},
+    {"known", "[{\"outcome\": \"lost\", \"rate\": [-0.1, 0.1]}]", "known[0].rate",
+     "two numbers from 0 to 1"},
+    {"known", "[{\"outcome\": \"lost\", \"rate\": [95, 100]}]", "known[0].rate",
+     "two numbers from 0 to 1"},
 };
 
 static void make_wrong(char *text, size_t room, const struct wrong *wrong) {
@@ -315,11 +337,13 @@ static void make_wrong(char *text, size_t room, const struct wrong *wrong) {
     size_t used = (size_t)snprintf(text, room, "{\"ctest\": {}");
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         if (strcmp(good[i][0], wrong->key) != 0) {
-            used += (size_t)snprintf(text + used, room - used, ", \"%s\": %s", good[i][0], good[i][1]);
+            used +=
+                (size_t)snprintf(text + used, room - used, ", \"%s\": %s", good[i][0], good[i][1]);
         }
     }
     if (wrong->value != NULL) {
-        used += (size_t)snprintf(text + used, room - used, ", \"%s\": %s", wrong->key, wrong->value);
+        used +=
+            (size_t)snprintf(text + used, room - used, ", \"%s\": %s", wrong->key, wrong->value);
     }
     snprintf(text + used, room - used, "}");
 }
@@ -387,8 +411,9 @@ static void lists_have_a_ceiling(void **state) {
     struct itr_case c;
     struct itr_error err = {0};
     (void)state;
-    used += (size_t)snprintf(text, sizeof text, "{\"format\": 1, \"summary\": \"s\", \"os\": [\"linux\"], "
-                                                "\"host\": \"h\", \"labels\": [\"0\"");
+    used += (size_t)snprintf(text, sizeof text,
+                             "{\"format\": 1, \"summary\": \"s\", \"os\": [\"linux\"], "
+                             "\"host\": \"h\", \"labels\": [\"0\"");
     for (int i = 1; i < ITR_CASE_STRINGS_MAX; i++) {
         used += (size_t)snprintf(text + used, sizeof text - used, ", \"%d\"", i);
     }
@@ -413,19 +438,21 @@ static void objects_have_a_ceiling(void **state) {
             char text[4096];
             struct itr_case c;
             struct itr_error err = {0};
-            size_t used = (size_t)snprintf(text, sizeof text,
-                                           "{\"format\": 1, \"summary\": \"s\", \"os\": [\"linux\"], "
-                                           "\"host\": \"h\", \"%s\": %c",
-                                           rows[r][0], rows[r][2][0]);
+            size_t used =
+                (size_t)snprintf(text, sizeof text,
+                                 "{\"format\": 1, \"summary\": \"s\", \"os\": [\"linux\"], "
+                                 "\"host\": \"h\", \"%s\": %c",
+                                 rows[r][0], rows[r][2][0]);
             for (int i = 0; i < count; i++) {
                 char entry[64];
                 char number[16];
                 snprintf(number, sizeof number, "%d", i);
                 const char *mark = strstr(rows[r][1], "%d");
                 int before = mark != NULL ? (int)(mark - rows[r][1]) : (int)strlen(rows[r][1]);
-                snprintf(entry, sizeof entry, "%.*s%s%s", before, rows[r][1], mark != NULL ? number : "",
-                         mark != NULL ? mark + 2 : "");
-                used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", i > 0 ? ", " : "", entry);
+                snprintf(entry, sizeof entry, "%.*s%s%s", before, rows[r][1],
+                         mark != NULL ? number : "", mark != NULL ? mark + 2 : "");
+                used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", i > 0 ? ", " : "",
+                                         entry);
             }
             snprintf(text + used, sizeof text - used, "%c}", rows[r][2][1]);
             if (count == ITR_CASE_STRINGS_MAX) {

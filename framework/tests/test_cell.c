@@ -14,7 +14,8 @@
 
 /* A string of any length that fits, with what JSON has to escape. */
 static void fill_text(struct itr_random *random, char *text, size_t room) {
-    static const char *const parts[] = {"a", "Z9", "\"", "\\", "\n", "\t", "\x01", "/", "é", "日", "😀", " ", "=", "%s"};
+    static const char *const parts[] = {"a", "Z9", "\"", "\\", "\n", "\t", "\x01",
+                                        "/", "é",  "日", "😀",  " ",  "=",  "%s"};
     size_t wanted = (size_t)itr_random_below(random, room);
     text[0] = '\0';
     for (;;) {
@@ -34,8 +35,8 @@ static void fill_environment(struct itr_random *random, struct itr_cell *cell) {
         for (char *at = value; *at != '\0'; at++) {
             *at = *at == '\n' ? ',' : *at;
         }
-        used += (size_t)snprintf(cell->environment + used, sizeof cell->environment - used, "%sK%d=%s",
-                                 used > 0 ? "\n" : "", (int)lines, value);
+        used += (size_t)snprintf(cell->environment + used, sizeof cell->environment - used,
+                                 "%sK%d=%s", used > 0 ? "\n" : "", (int)lines, value);
     }
 }
 
@@ -192,7 +193,8 @@ static void assert_refused(const json_t *json, const char *what) {
 
 /* Each key of `object`, which is a part of `root`, once left out, once of a wrong type, once out of bounds. */
 static void damage_each_key(const json_t *root, json_t *object) {
-    static const char *const wrongs[] = {"[]", "{}", "true", "-1", "1.5", "\"no such word\"", "null", "1e300"};
+    static const char *const wrongs[] = {"[]",   "{}",   "true", "-1", "1.5", "\"no such word\"",
+                                         "null", "1e300"};
     json_t *keys = json_array();
     const char *key = NULL;
     json_t *value = NULL;
@@ -208,7 +210,8 @@ static void damage_each_key(const json_t *root, json_t *object) {
             json_t *wrong = json_loads(wrongs[w], JSON_DECODE_ANY, NULL);
             assert_non_null(wrong);
             bool text = json_is_string(value) || json_is_null(value);
-            bool same = json_typeof(wrong) == json_typeof(value) || (json_is_true(wrong) && json_is_boolean(value));
+            bool same = json_typeof(wrong) == json_typeof(value) ||
+                        (json_is_true(wrong) && json_is_boolean(value));
             bool may_be = same || (text && (json_is_string(wrong) || json_is_null(wrong))) ||
                           (json_is_real(value) && json_is_true(wrong));
             json_object_set_new(object, key, wrong);
@@ -244,11 +247,14 @@ static void words_and_numbers_outside_their_sets_are_refused(void **state) {
         const char *key;
         const char *value;
     } rows[] = {
-        {NULL, "event", "\"SIGKILL\""},     {NULL, "handles", "\"\""},      {NULL, "delivery", "\"pigeon\""},
-        {NULL, "target", "\"nobody\""},     {NULL, "expect", "\"ok\""},     {NULL, "host_flags", "4294967296"},
-        {NULL, "handler_flags", "-1"},      {NULL, "deadline_ns", "-1"},    {NULL, "count", "1.0"},
-        {"point", "kind", "\"symbol\""},    {"point", "phase", "\"end\""},  {"point", "call", "\"fork\""},
-        {"point", "nth", "4294967296"},     {"point", "offset_ns", "-5"},   {"point", "hold_ns", "\"5\""},
+        {NULL, "event", "\"SIGKILL\""},   {NULL, "handles", "\"\""},
+        {NULL, "delivery", "\"pigeon\""}, {NULL, "target", "\"nobody\""},
+        {NULL, "expect", "\"ok\""},       {NULL, "host_flags", "4294967296"},
+        {NULL, "handler_flags", "-1"},    {NULL, "deadline_ns", "-1"},
+        {NULL, "count", "1.0"},           {"point", "kind", "\"symbol\""},
+        {"point", "phase", "\"end\""},    {"point", "call", "\"fork\""},
+        {"point", "nth", "4294967296"},   {"point", "offset_ns", "-5"},
+        {"point", "hold_ns", "\"5\""},
     };
     struct itr_random random = itr_random_seed(13);
     struct itr_cell cell;
@@ -288,6 +294,13 @@ static void too_long_texts_and_lists_are_refused(void **state) {
     json_t *json = itr_cell_to_json(&cell);
     json_object_set_new(json, "case", json_string(text));
     assert_refused(json, "a long name");
+    text[sizeof cell.case_name] = '\0'; /* one byte too many, then one less */
+    json_object_set_new(json, "case", json_string(text));
+    assert_refused(json, "a name that is one byte too long");
+    text[sizeof cell.case_name - 1] = '\0';
+    json_object_set_new(json, "case", json_string(text));
+    assert_int_equal(itr_cell_from_json(json, &cell, NULL), ITR_OK);
+    assert_string_equal(cell.case_name, text);
     json_decref(json);
     cell.known_count = ITR_CELL_KNOWN_MAX;
     json = itr_cell_to_json(&cell);
@@ -353,8 +366,10 @@ static void random_damage_harms_nobody(void **state) {
 
 static void numbers_of_64_bits_are_hexadecimal_strings(void **state) {
     static const uint64_t good[] = {0, 1, 0x1a2b, UINT64_MAX, UINT64_C(1) << 63};
-    static const char *const wrong[] = {"\"1\"",    "\"0x\"",   "\"0x1g\"",  "\"0x-1\"", "\"0x 1\"", "\"0X1\"",
-                                        "\"0x1 \"", "\"0x1.\"", "\"0x10000000000000000\"", "1",     "null"};
+    static const char *const wrong[] = {"\"1\"",    "\"0x\"",   "\"0x1g\"",
+                                        "\"0x-1\"", "\"0x 1\"", "\"0X1\"",
+                                        "\"0x1 \"", "\"0x1.\"", "\"0x10000000000000000\"",
+                                        "1",        "null"};
     (void)state;
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         uint64_t back = 7;

@@ -13,12 +13,12 @@
 
 #include <cmocka.h>
 
-#define MS UINT64_C(1000000)
-#define BEGIN_NS UINT64_C(5000000000)
+#define MS           UINT64_C(1000000)
+#define BEGIN_NS     UINT64_C(5000000000)
 #define LIBRARY_BASE UINT64_C(0x180000000)
-#define HOST_BASE UINT64_C(0x140000000)
-#define AV 0xC0000005u
-#define INT3 0x80000003u
+#define HOST_BASE    UINT64_C(0x140000000)
+#define AV           0xC0000005u
+#define INT3         0x80000003u
 
 struct trial {
     struct itr_plan plan;
@@ -35,8 +35,10 @@ static void trial_begin(struct trial *trial) {
     memset(trial, 0, sizeof *trial);
     trial->plan.request.flags = ITR_HOST_RECORD_EXCEPTIONS;
     trial->plan.request.shot_count = 1;
-    trial->plan.request.shots[0] = (struct itr_shot_request){
-        .event = ITR_EVENT_SIGURG, .where = ITR_WHERE_CALL, .call = ITR_CALL_PTHREAD_CREATE, .nth = 3};
+    trial->plan.request.shots[0] = (struct itr_shot_request){.event = ITR_EVENT_SIGURG,
+                                                             .where = ITR_WHERE_CALL,
+                                                             .call = ITR_CALL_PTHREAD_CREATE,
+                                                             .nth = 3};
     trial->plan.unit = -1;
     trial->modules.library.name = "minimal";
     trial->modules.host.name = "library_host";
@@ -52,7 +54,8 @@ static void trial_begin(struct trial *trial) {
     ledger->shots[0].fired_ns = BEGIN_NS + 3 * MS;
     ledger->shots[0].sent_ns = BEGIN_NS + 3 * MS;
     ledger->handled_count = 1;
-    ledger->handled[0] = (struct itr_handled){.entered_ns = BEGIN_NS + 4 * MS, .event = ITR_EVENT_SIGURG};
+    ledger->handled[0] =
+        (struct itr_handled){.entered_ns = BEGIN_NS + 4 * MS, .event = ITR_EVENT_SIGURG};
     ledger->calls_counted = 5;
     ledger->library_base = LIBRARY_BASE;
     ledger->host_base = HOST_BASE;
@@ -97,7 +100,8 @@ static void die_of(struct trial *trial, enum itr_phase last, int signal) {
     trial->seen.exit = (struct itrp_exit){.signaled = true, .signal = signal};
 }
 
-static void except(struct trial *trial, uint32_t code, uint64_t pc, uint64_t base, uint64_t address) {
+static void except(struct trial *trial, uint32_t code, uint64_t pc, uint64_t base,
+                   uint64_t address) {
     struct itr_ledger_reply *ledger = &trial->seen.ledger;
     struct itr_exception exception = {.time_ns = BEGIN_NS + 4 * MS,
                                       .code = code,
@@ -114,7 +118,9 @@ static void except(struct trial *trial, uint32_t code, uint64_t pc, uint64_t bas
 
 /* ---- each outcome ---- */
 
-static void well(struct trial *trial) { (void)trial; }
+static void well(struct trial *trial) {
+    (void)trial;
+}
 
 static void lost(struct trial *trial) {
     unheard(trial);
@@ -151,25 +157,47 @@ static void hang_after_it_was_heard(struct trial *trial) {
     ended(trial, ITR_END_STUCK);
 }
 
-static void hang_at_the_very_end(struct trial *trial) { ended(trial, ITR_END_DEADLINE); }
+static void hang_at_the_very_end(struct trial *trial) {
+    ended(trial, ITR_END_DEADLINE);
+}
 
-static void exit_2(struct trial *trial) { exit_with(trial, ITR_PHASE_WAITING, 2); }
-static void exit_0_too_early(struct trial *trial) { exit_with(trial, ITR_PHASE_INIT_DONE, 0); }
-static void exit_3_after_all(struct trial *trial) { trial->seen.exit.code = 3; }
-static void exit_139(struct trial *trial) { exit_with(trial, ITR_PHASE_LOAD_BEGIN, 139); }
-static void exit_134(struct trial *trial) { exit_with(trial, ITR_PHASE_LOAD_BEGIN, 134); }
-static void exit_like_an_av(struct trial *trial) { exit_with(trial, ITR_PHASE_LOAD_BEGIN, AV); }
-static void exit_like_control_c(struct trial *trial) { exit_with(trial, ITR_PHASE_LOAD_BEGIN, 0xC000013A); }
+static void exit_2(struct trial *trial) {
+    exit_with(trial, ITR_PHASE_WAITING, 2);
+}
+static void exit_0_too_early(struct trial *trial) {
+    exit_with(trial, ITR_PHASE_INIT_DONE, 0);
+}
+static void exit_3_after_all(struct trial *trial) {
+    trial->seen.exit.code = 3;
+}
+static void exit_139(struct trial *trial) {
+    exit_with(trial, ITR_PHASE_LOAD_BEGIN, 139);
+}
+static void exit_134(struct trial *trial) {
+    exit_with(trial, ITR_PHASE_LOAD_BEGIN, 134);
+}
+static void exit_like_an_av(struct trial *trial) {
+    exit_with(trial, ITR_PHASE_LOAD_BEGIN, AV);
+}
+static void exit_like_control_c(struct trial *trial) {
+    exit_with(trial, ITR_PHASE_LOAD_BEGIN, 0xC000013A);
+}
 
 static void exit_like_an_av_unrecorded(struct trial *trial) {
     exit_like_an_av(trial);
     trial->plan.request.flags = 0;
 }
 
-static void exit_by_fail_fast(struct trial *trial) { exit_with(trial, ITR_PHASE_LOAD_BEGIN, 0xC0000409); }
-static void exit_by_fail_fast_exception(struct trial *trial) { exit_with(trial, ITR_PHASE_LOAD_BEGIN, 0xC0000602); }
+static void exit_by_fail_fast(struct trial *trial) {
+    exit_with(trial, ITR_PHASE_LOAD_BEGIN, 0xC0000409);
+}
+static void exit_by_fail_fast_exception(struct trial *trial) {
+    exit_with(trial, ITR_PHASE_LOAD_BEGIN, 0xC0000602);
+}
 
-static void sigsegv(struct trial *trial) { die_of(trial, ITR_PHASE_LOAD_BEGIN, 11); }
+static void sigsegv(struct trial *trial) {
+    die_of(trial, ITR_PHASE_LOAD_BEGIN, 11);
+}
 
 static void sigsegv_with_a_core(struct trial *trial) {
     sigsegv(trial);
@@ -183,7 +211,8 @@ static void go_crash(struct trial *trial) {
 
 static void go_signal_report(struct trial *trial) {
     exit_with(trial, ITR_PHASE_LOAD_BEGIN, 2);
-    complain(trial, "[signal SIGSEGV: segmentation violation code=0x1 addr=0x30 pc=0x7f00deadbeef]\n");
+    complain(trial,
+             "[signal SIGSEGV: segmentation violation code=0x1 addr=0x30 pc=0x7f00deadbeef]\n");
 }
 
 static void go_exception_report(struct trial *trial) {
@@ -203,7 +232,9 @@ static void go_fatal_on_stdout(struct trial *trial) {
 
 static void go_panic(struct trial *trial) {
     exit_with(trial, ITR_PHASE_INIT_DONE, 2);
-    complain(trial, "panic: runtime error: index out of range [5] with length 3\n\ngoroutine 1 [running]:\n");
+    complain(
+        trial,
+        "panic: runtime error: index out of range [5] with length 3\n\ngoroutine 1 [running]:\n");
 }
 
 /* The runtime often remarks on something before it gives up. */
@@ -220,8 +251,9 @@ static void go_notice_only(struct trial *trial) {
 
 static void noise_then_fatal(struct trial *trial) {
     exit_with(trial, ITR_PHASE_LOAD_RETURNED, 2);
-    complain(trial, "0024:fixme:ntdll:NtQuerySystemInformation info_class SYSTEM_PERFORMANCE_INFORMATION\n"
-                    "fatal error: fault\n");
+    complain(trial,
+             "0024:fixme:ntdll:NtQuerySystemInformation info_class SYSTEM_PERFORMANCE_INFORMATION\n"
+             "fatal error: fault\n");
 }
 
 static void noise(struct trial *trial) {
@@ -235,8 +267,12 @@ static void noise_and_exit_1(struct trial *trial) {
     noise(trial);
 }
 
-static void fatal_text_and_all_well(struct trial *trial) { complain(trial, "fatal error: only text\n"); }
-static void signal_text_and_all_well(struct trial *trial) { complain(trial, "SIGSEGV: only text\n"); }
+static void fatal_text_and_all_well(struct trial *trial) {
+    complain(trial, "fatal error: only text\n");
+}
+static void signal_text_and_all_well(struct trial *trial) {
+    complain(trial, "SIGSEGV: only text\n");
+}
 
 /* Heard is not enough, finished is not enough. */
 static void fatal_text_and_not_finished(struct trial *trial) {
@@ -262,7 +298,8 @@ static void our_own_kill_with_an_error_status(struct trial *trial) {
 
 static void damage(struct trial *trial) {
     trial->seen.ledger_sound = false;
-    snprintf(trial->seen.ledger_damage, sizeof trial->seen.ledger_damage, "a guard word was overwritten");
+    snprintf(trial->seen.ledger_damage, sizeof trial->seen.ledger_damage,
+             "a guard word was overwritten");
 }
 
 static void tool_failure(struct trial *trial) {
@@ -273,7 +310,8 @@ static void host_failure(struct trial *trial) {
     exit_with(trial, ITR_PHASE_HANDLERS_READY, 86);
     trial->seen.ledger.host_failed = 1;
     trial->seen.ledger.host_error_code = 2;
-    snprintf(trial->seen.ledger.host_error, sizeof trial->seen.ledger.host_error, "dlopen: no such file");
+    snprintf(trial->seen.ledger.host_error, sizeof trial->seen.ledger.host_error,
+             "dlopen: no such file");
 }
 
 static void machine_failure(struct trial *trial) {
@@ -309,8 +347,16 @@ static void sending_failed(struct trial *trial) {
     trial->seen.ledger.shots[0].send_error = 3;
 }
 
+/* The sending call never came back, and nobody heard anything: that is no loss. */
+static void fired_but_never_sent(struct trial *trial) {
+    lost(trial);
+    trial->seen.ledger.shots[0].sent_ns = 0;
+}
+
 /* The host heard the event and ended before the sending thread had written that its call returned. */
-static void heard_before_it_was_sent(struct trial *trial) { trial->seen.ledger.shots[0].sent_ns = 0; }
+static void heard_before_it_was_sent(struct trial *trial) {
+    trial->seen.ledger.shots[0].sent_ns = 0;
+}
 
 static void av_in_the_library(struct trial *trial) {
     lost(trial);
@@ -397,61 +443,90 @@ static const struct row {
     {"signal text", signal_text_and_all_well, ITR_OUTCOME_DELIVERED, "", ""},
     {"handled exception", exception_and_all_well, ITR_OUTCOME_DELIVERED, "", ""},
     {"no shot planned", no_shot_planned, ITR_OUTCOME_NOT_FIRED, "not-fired", ""},
-    {"call never made", call_never_made, ITR_OUTCOME_NOT_FIRED, "not-fired SIGURG pthread_create#3", "made 2 calls"},
-    {"phase never reached", phase_never_reached, ITR_OUTCOME_NOT_FIRED, "not-fired SIGURG", "ended after waiting"},
-    {"sending failed", sending_failed, ITR_OUTCOME_NOT_FIRED, "not-fired SIGURG send-error", "error 3"},
+    {"call never made", call_never_made, ITR_OUTCOME_NOT_FIRED, "not-fired SIGURG pthread_create#3",
+     "made 2 calls"},
+    {"phase never reached", phase_never_reached, ITR_OUTCOME_NOT_FIRED, "not-fired SIGURG",
+     "ended after waiting"},
+    {"sending failed", sending_failed, ITR_OUTCOME_NOT_FIRED, "not-fired SIGURG send-error",
+     "error 3"},
+    {"never sent", fired_but_never_sent, ITR_OUTCOME_NOT_FIRED, "not-fired SIGURG pthread_create#3",
+     ""},
     {"lost", lost, ITR_OUTCOME_LOST, "lost SIGURG", ""},
     {"pending", lost_while_pending, ITR_OUTCOME_LOST, "lost SIGURG", "still pending"},
-    {"thread gone", lost_with_its_thread, ITR_OUTCOME_LOST, "lost SIGURG", "ended with code 0xc0000005"},
+    {"thread gone", lost_with_its_thread, ITR_OUTCOME_LOST, "lost SIGURG",
+     "ended with code 0xc0000005"},
     {"messages", debugger_messages, ITR_OUTCOME_LOST, "lost SIGURG", ""},
-    {"exit 2", exit_2, ITR_OUTCOME_WRONG_EXIT, "wrong-exit 0x2 after waiting", "before it had finished"},
-    {"exit 0", exit_0_too_early, ITR_OUTCOME_WRONG_EXIT, "wrong-exit 0x0 after init-done", "before it had finished"},
-    {"exit 3", exit_3_after_all, ITR_OUTCOME_WRONG_EXIT, "wrong-exit 0x3 after finished", "with code 3"},
+    {"exit 2", exit_2, ITR_OUTCOME_WRONG_EXIT, "wrong-exit 0x2 after waiting",
+     "before it had finished"},
+    {"exit 0", exit_0_too_early, ITR_OUTCOME_WRONG_EXIT, "wrong-exit 0x0 after init-done",
+     "before it had finished"},
+    {"exit 3", exit_3_after_all, ITR_OUTCOME_WRONG_EXIT, "wrong-exit 0x3 after finished",
+     "with code 3"},
     {"exit 139", exit_139, ITR_OUTCOME_WRONG_EXIT, "wrong-exit 0x8b after load-begin", ""},
     {"exit 134", exit_134, ITR_OUTCOME_WRONG_EXIT, "wrong-exit 0x86 after load-begin", ""},
-    {"exit AV", exit_like_an_av, ITR_OUTCOME_WRONG_EXIT, "wrong-exit 0xc0000005 after load-begin", ""},
-    {"exit ^C", exit_like_control_c, ITR_OUTCOME_WRONG_EXIT, "wrong-exit 0xc000013a after load-begin", ""},
+    {"exit AV", exit_like_an_av, ITR_OUTCOME_WRONG_EXIT, "wrong-exit 0xc0000005 after load-begin",
+     ""},
+    {"exit ^C", exit_like_control_c, ITR_OUTCOME_WRONG_EXIT,
+     "wrong-exit 0xc000013a after load-begin", ""},
     {"notice", go_notice_only, ITR_OUTCOME_WRONG_EXIT, "wrong-exit 0x2 after load-returned", ""},
-    {"noise, exit", noise_and_exit_1, ITR_OUTCOME_WRONG_EXIT, "wrong-exit 0x1 after load-returned", ""},
-    {"stuck", stuck_event_thread, ITR_OUTCOME_HANG, "hang CTRL_C after waiting, event thread stuck", "nothing moved"},
-    {"in load", hang_in_the_load, ITR_OUTCOME_HANG, "hang SIGURG after load-begin", "deadline after 20.0 ms"},
-    {"heard", hang_after_it_was_heard, ITR_OUTCOME_HANG, "hang SIGURG after waiting", "nothing moved"},
+    {"noise, exit", noise_and_exit_1, ITR_OUTCOME_WRONG_EXIT, "wrong-exit 0x1 after load-returned",
+     ""},
+    {"stuck", stuck_event_thread, ITR_OUTCOME_HANG, "hang CTRL_C after waiting, event thread stuck",
+     "nothing moved"},
+    {"in load", hang_in_the_load, ITR_OUTCOME_HANG, "hang SIGURG after load-begin",
+     "deadline after 20.0 ms"},
+    {"heard", hang_after_it_was_heard, ITR_OUTCOME_HANG, "hang SIGURG after waiting",
+     "nothing moved"},
     {"at end", hang_at_the_very_end, ITR_OUTCOME_HANG, "hang SIGURG after finished", "deadline"},
-    {"fatal", go_fatal, ITR_OUTCOME_FATAL, "fatal \"fatal error: runtime.main not on m0\"", "0x2 after load-returned"},
+    {"fatal", go_fatal, ITR_OUTCOME_FATAL, "fatal \"fatal error: runtime.main not on m0\"",
+     "0x2 after load-returned"},
     {"stdout", go_fatal_on_stdout, ITR_OUTCOME_FATAL, "fatal \"fatal error: fault\"", ""},
     {"panic", go_panic, ITR_OUTCOME_FATAL,
      "fatal \"panic: runtime error: index out of range [#] with length #\"", "0x2 after init-done"},
-    {"notice first", go_notice_then_fatal, ITR_OUTCOME_FATAL, "fatal \"fatal error: out of memory\"", ""},
+    {"notice first", go_notice_then_fatal, ITR_OUTCOME_FATAL,
+     "fatal \"fatal error: out of memory\"", ""},
     {"noise first", noise_then_fatal, ITR_OUTCOME_FATAL, "fatal \"fatal error: fault\"", ""},
-    {"unfinished", fatal_text_and_not_finished, ITR_OUTCOME_FATAL, "fatal \"fatal error: in the midst\"", ""},
+    {"unfinished", fatal_text_and_not_finished, ITR_OUTCOME_FATAL,
+     "fatal \"fatal error: in the midst\"", ""},
     {"unheard", fatal_text_and_not_heard, ITR_OUTCOME_FATAL, "fatal \"fatal error: unheard\"", ""},
-    {"status", fatal_text_and_error_status, ITR_OUTCOME_FATAL, "fatal \"fatal error: and a status\"", "0xc0000409"},
+    {"status", fatal_text_and_error_status, ITR_OUTCOME_FATAL,
+     "fatal \"fatal error: and a status\"", "0xc0000409"},
     {"own kill", our_own_kill_with_an_error_status, ITR_OUTCOME_LOST, "lost SIGURG", ""},
     {"SIGSEGV", sigsegv, ITR_OUTCOME_CRASH, "crash {11}", "ended by {11} after load-begin"},
     {"core", sigsegv_with_a_core, ITR_OUTCOME_CRASH, "crash {11}", "core written"},
     {"Go crash", go_crash, ITR_OUTCOME_CRASH, "crash \"SIGSEGV: segmentation violation\"", ""},
     {"Go signal", go_signal_report, ITR_OUTCOME_CRASH,
      "crash \"[signal SIGSEGV: segmentation violation code=0x1 addr=# pc=#]\"", ""},
-    {"Go exception", go_exception_report, ITR_OUTCOME_CRASH, "crash \"Exception 0xc0000005 # # #\"", ""},
-    {"unrecorded", exit_like_an_av_unrecorded, ITR_OUTCOME_CRASH, "crash AV", "no exception was recorded"},
+    {"Go exception", go_exception_report, ITR_OUTCOME_CRASH, "crash \"Exception 0xc0000005 # # #\"",
+     ""},
+    {"unrecorded", exit_like_an_av_unrecorded, ITR_OUTCOME_CRASH, "crash AV",
+     "no exception was recorded"},
     {"fail fast", exit_by_fail_fast, ITR_OUTCOME_CRASH, "crash STACK_BUFFER_OVERRUN", "0xc0000409"},
-    {"fail fast 2", exit_by_fail_fast_exception, ITR_OUTCOME_CRASH, "crash FAIL_FAST_EXCEPTION", "0xc0000602"},
+    {"fail fast 2", exit_by_fail_fast_exception, ITR_OUTCOME_CRASH, "crash FAIL_FAST_EXCEPTION",
+     "0xc0000602"},
     {"AV", av_in_the_library, ITR_OUTCOME_CRASH, "crash AV minimal null-page",
      "AV at pc 0x18006d2ac (minimal+0x6d2ac); reading address 0x30; thread 77, 1 exceptions"},
-    {"AV+INT3*", av_and_breakpoints, ITR_OUTCOME_CRASH, "crash AV+INT3* minimal null-page", "3001 exceptions"},
-    {"AV host", av_in_the_host, ITR_OUTCOME_CRASH, "crash AV library_host non-canonical-or-kernel", "+0x1234"},
-    {"AV other", av_elsewhere, ITR_OUTCOME_CRASH, "crash AV other-module elsewhere", "0x7ffe12345678"},
+    {"AV+INT3*", av_and_breakpoints, ITR_OUTCOME_CRASH, "crash AV+INT3* minimal null-page",
+     "3001 exceptions"},
+    {"AV host", av_in_the_host, ITR_OUTCOME_CRASH, "crash AV library_host non-canonical-or-kernel",
+     "+0x1234"},
+    {"AV other", av_elsewhere, ITR_OUTCOME_CRASH, "crash AV other-module elsewhere",
+     "0x7ffe12345678"},
     {"AV nowhere", av_nowhere, ITR_OUTCOME_CRASH, "crash AV no-module null-page", "pc 0x8"},
     {"odd", odd_exception, ITR_OUTCOME_CRASH, "crash 0xC1234567 minimal", ""},
     {"AV, message", exception_and_message, ITR_OUTCOME_CRASH,
      "crash AV minimal null-page \"Exception 0xc0000005 # # #\"", ""},
     {"garbage", garbage, ITR_OUTCOME_GARBAGE,
-     "garbage stderr binary periodic after \"runtime: signal received on thread not created by Go.\"",
+     "garbage stderr binary periodic after \"runtime: signal received on thread not created by "
+     "Go.\"",
      "period 65590 bytes, 12 times, the size is a multiple of it"},
-    {"garbage 2", garbage_on_stdout, ITR_OUTCOME_GARBAGE, "garbage stdout binary periodic", "786432 bytes on stdout"},
-    {"damage", damage, ITR_OUTCOME_LEDGER_DAMAGED, "ledger-damaged", "a guard word was overwritten"},
+    {"garbage 2", garbage_on_stdout, ITR_OUTCOME_GARBAGE, "garbage stdout binary periodic",
+     "786432 bytes on stdout"},
+    {"damage", damage, ITR_OUTCOME_LEDGER_DAMAGED, "ledger-damaged",
+     "a guard word was overwritten"},
     {"tool", tool_failure, ITR_OUTCOME_TOOL_ERROR, "tool-error system", "cannot make a pipe"},
-    {"host", host_failure, ITR_OUTCOME_TOOL_ERROR, "tool-error host-set-up", "dlopen: no such file (error 2)"},
+    {"host", host_failure, ITR_OUTCOME_TOOL_ERROR, "tool-error host-set-up",
+     "dlopen: no such file (error 2)"},
     {"machine", machine_failure, ITR_OUTCOME_TOOL_ERROR,
      "tool-error set-up \"fatal error: bcryptprimitives.dll not found\"", "initrace doctor"},
     {"no ledger", no_ledger, ITR_OUTCOME_TOOL_ERROR, "tool-error no-ledger", "platform/host.h"},
@@ -482,10 +557,12 @@ static void each_observation_has_its_outcome(void **state) {
         rows[i].happen(&trial);
         classify(&trial);
         if (trial.result.outcome != rows[i].outcome ||
-            strcmp(trial.result.signature, expand(rows[i].signature, signature, sizeof signature)) != 0 ||
+            strcmp(trial.result.signature,
+                   expand(rows[i].signature, signature, sizeof signature)) != 0 ||
             strstr(trial.result.detail, expand(rows[i].detail, detail, sizeof detail)) == NULL) {
-            fail_msg("%s: %s, \"%s\", \"%s\"", rows[i].name, itr_outcome_name((uint32_t)trial.result.outcome),
-                     trial.result.signature, trial.result.detail);
+            fail_msg("%s: %s, \"%s\", \"%s\"", rows[i].name,
+                     itr_outcome_name((uint32_t)trial.result.outcome), trial.result.signature,
+                     trial.result.detail);
         }
         trial_end(&trial);
     }
@@ -505,8 +582,8 @@ static void every_outcome_was_tried(void **state) {
 /* ---- the gravest counts ---- */
 
 static void the_gravest_outcome_counts(void **state) {
-    static void (*const gravest_last[])(struct trial *) = {exit_2, stuck_event_thread, go_fatal, av_in_the_library,
-                                                           garbage, damage, tool_failure};
+    static void (*const gravest_last[])(struct trial *) = {
+        exit_2, stuck_event_thread, go_fatal, av_in_the_library, garbage, damage, tool_failure};
     static const enum itr_outcome outcomes[] = {ITR_OUTCOME_WRONG_EXIT, ITR_OUTCOME_HANG,
                                                 ITR_OUTCOME_FATAL,      ITR_OUTCOME_CRASH,
                                                 ITR_OUTCOME_GARBAGE,    ITR_OUTCOME_LEDGER_DAMAGED,
@@ -520,7 +597,8 @@ static void the_gravest_outcome_counts(void **state) {
         }
         classify(&trial);
         if (trial.result.outcome != outcomes[count - 1]) {
-            fail_msg("with %u things wrong: %s", (unsigned)count, itr_outcome_name((uint32_t)trial.result.outcome));
+            fail_msg("with %u things wrong: %s", (unsigned)count,
+                     itr_outcome_name((uint32_t)trial.result.outcome));
         }
         trial_end(&trial);
     }
@@ -580,7 +658,8 @@ static void an_exceptions_signature_has_no_address(void **state) {
 
 static void a_messages_signature_has_no_number(void **state) {
     static const char *const texts[] = {
-        "unexpected fault address 0x7f1200340000\nfatal error: fault\n[signal SIGSEGV: code=0x1 addr=0x7f1200340000]\n",
+        "unexpected fault address 0x7f1200340000\nfatal error: fault\n[signal SIGSEGV: code=0x1 "
+        "addr=0x7f1200340000]\n",
         "unexpected fault address 0xc000123\nfatal error: fault\n",
     };
     char signatures[2][ITR_SIGNATURE_MAX];
@@ -630,8 +709,14 @@ static void assert_one_clean_line(const char *text, size_t room) {
 
 /* Whatever a host prints, and however long names are: one line, fit for a terminal, never half a character. */
 static void signatures_and_details_are_clean(void **state) {
-    static const char *const hostile[] = {"\x1b[31mred", "\xff\xfe\xc3", "a\rb\tc\vd", "\xe2\x80\xae" "evil",
-                                          "<script>&\"'", "%s%n%x", "\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9"};
+    static const char *const hostile[] = {"\x1b[31mred",
+                                          "\xff\xfe\xc3",
+                                          "a\rb\tc\vd",
+                                          "\xe2\x80\xae"
+                                          "evil",
+                                          "<script>&\"'",
+                                          "%s%n%x",
+                                          "\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9"};
     (void)state;
     for (size_t i = 0; i < sizeof hostile / sizeof hostile[0]; i++) {
         for (size_t length = 1; length < 400; length += 7) {
@@ -655,7 +740,8 @@ static void signatures_and_details_are_clean(void **state) {
             trial_end(&trial);
             trial_begin(&trial);
             host_failure(&trial);
-            snprintf(trial.seen.ledger.host_error, sizeof trial.seen.ledger.host_error, "%.255s", text);
+            snprintf(trial.seen.ledger.host_error, sizeof trial.seen.ledger.host_error, "%.255s",
+                     text);
             classify(&trial);
             assert_int_equal(trial.result.outcome, ITR_OUTCOME_TOOL_ERROR);
             assert_one_clean_line(trial.result.detail, sizeof trial.result.detail);
@@ -702,7 +788,8 @@ static void exceptions_have_a_shape(void **state) {
         {{0x40010005, AV, 0x406D1388, AV}, "AV*"},
         {{0xC00000FD}, "STACK_OVERFLOW"},
         {{0xE1234567}, "0xE1234567"},
-        {{AV, INT3, INT3, INT3, INT3, INT3, INT3, INT3, INT3, INT3, 0xC00000FD}, "AV+INT3*+STACK_OVERFLOW"},
+        {{AV, INT3, INT3, INT3, INT3, INT3, INT3, INT3, INT3, INT3, 0xC00000FD},
+         "AV+INT3*+STACK_OVERFLOW"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
@@ -782,10 +869,12 @@ static void a_pc_has_the_name_of_its_function(void **state) {
     lost(&trial);
     trial.modules.library.image = image;
     except(&trial, AV, LIBRARY_BASE + symbol.rva + 1, LIBRARY_BASE, 0x30);
-    itr_locate_pc(&trial.modules, &trial.seen.ledger, &trial.seen.ledger.exceptions[0], true, text, sizeof text);
+    itr_locate_pc(&trial.modules, &trial.seen.ledger, &trial.seen.ledger.exceptions[0], true, text,
+                  sizeof text);
     assert_string_equal(text, "minimal!itr_test_planted_function+0x1");
     classify(&trial);
-    assert_string_equal(trial.result.signature, "crash AV minimal!itr_test_planted_function null-page");
+    assert_string_equal(trial.result.signature,
+                        "crash AV minimal!itr_test_planted_function null-page");
     assert_non_null(strstr(trial.result.detail, "(minimal!itr_test_planted_function+0x1)"));
     trial_end(&trial);
     itr_image_close(image);

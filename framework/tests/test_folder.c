@@ -102,7 +102,8 @@ static void an_old_campaign_is_moved_aside_and_kept(void **state) {
     for (int i = 1; i <= 3; i++) {
         char name[64];
         char text[32];
-        snprintf(name, sizeof name, i < 3 ? "campaign.~%d~/campaign.json" : "campaign/campaign.json", i);
+        snprintf(name, sizeof name,
+                 i < 3 ? "campaign.~%d~/campaign.json" : "campaign/campaign.json", i);
         snprintf(text, sizeof text, "{\"number\": %d}", i);
         char *have = scratch_read(scratch, name);
         assert_non_null(have);
@@ -143,7 +144,10 @@ static void trials_are_appended_line_by_line(void **state) {
     create(path);
     for (int i = 0; i < 5; i++) {
         /* The third is longer than any buffer on a stack, the fourth has a newline in a string. */
-        trial = json_pack("{s:i, s:s}", "trial", i, "text", i == 2 ? long_text : i == 3 ? "a\nb" : "short");
+        trial = json_pack("{s:i, s:s}", "trial", i, "text",
+                          i == 2   ? long_text
+                          : i == 3 ? "a\nb"
+                                   : "short");
         assert_ok(itr_folder_append(&folder, trial, &error));
         json_decref(trial);
     }
@@ -152,7 +156,9 @@ static void trials_are_appended_line_by_line(void **state) {
         assert_ok(itr_trials_next(&trials, &trial, &error));
         assert_non_null(trial);
         assert_int_equal(json_integer_value(json_object_get(trial, "trial")), i);
-        assert_int_equal(json_string_length(json_object_get(trial, "text")), i == 2 ? 19999 : i == 3 ? 3 : 5);
+        assert_int_equal(json_string_length(json_object_get(trial, "text")), i == 2   ? 19999
+                                                                             : i == 3 ? 3
+                                                                                      : 5);
         json_decref(trial);
     }
     assert_ok(itr_trials_next(&trials, &trial, &error));
@@ -323,7 +329,8 @@ static void without_trials_there_is_an_error(void **state) {
 /* ---- a campaign as a whole ---- */
 
 static struct itr_cell cell_of(const char *name, uint64_t first_trial, uint64_t count) {
-    struct itr_cell cell = {.first_trial = first_trial, .count = count, .expect = ITR_OUTCOME_DELIVERED};
+    struct itr_cell cell = {
+        .first_trial = first_trial, .count = count, .expect = ITR_OUTCOME_DELIVERED};
     snprintf(cell.case_name, sizeof cell.case_name, "%s", name);
     snprintf(cell.system, sizeof cell.system, "linux");
     cell.aim.event = ITR_EVENT_SIGURG;
@@ -334,17 +341,20 @@ static struct itr_cell cell_of(const char *name, uint64_t first_trial, uint64_t 
 static void write_campaign(bool until_fail) {
     struct itr_cell first = cell_of("one", 0, 3);
     struct itr_cell second = cell_of("two", 3, 2);
-    json_t *json = json_pack("{s:i, s:s, s:b, s:[o, o]}", "format", ITR_CAMPAIGN_FORMAT, "seed", "0xabc", "until_fail",
-                             (int)until_fail, "cells", itr_cell_to_json(&first), itr_cell_to_json(&second));
+    json_t *json = json_pack("{s:i, s:s, s:b, s:[o, o]}", "format", ITR_CAMPAIGN_FORMAT, "seed",
+                             "0xabc", "until_fail", (int)until_fail, "cells",
+                             itr_cell_to_json(&first), itr_cell_to_json(&second));
     assert_non_null(json);
     assert_ok(itr_folder_write_json(path, "campaign.json", json, &error));
     json_decref(json);
 }
 
-static void add_trial(char *text, size_t room, int trial, int cell, const char *outcome, const char *fired_ns) {
+static void add_trial(char *text, size_t room, int trial, int cell, const char *outcome,
+                      const char *fired_ns) {
     size_t used = strlen(text);
     snprintf(text + used, room - used,
-             "{\"format\":1,\"trial\":%d,\"cell\":%d,\"outcome\":\"%s\",\"signature\":\"%s\",\"strays\":1,"
+             "{\"format\":1,\"trial\":%d,\"cell\":%d,\"outcome\":\"%s\",\"signature\":\"%s\","
+             "\"strays\":1,"
              "\"phases\":{\"load-begin\":5},\"shots\":[{\"fired_ns\":%s}]}\n",
              trial, cell, outcome, strcmp(outcome, "delivered") == 0 ? "" : outcome, fired_ns);
 }
@@ -439,7 +449,8 @@ static void the_length_of_a_finished_campaign_is_kept(void **state) {
         add_trial(text, sizeof text, i, i / 3, "delivered", "null");
         write_trials(text);
         assert_ok(itr_folder_load(path, &summary, &error));
-        assert_true(summary.elapsed_s == (i < 4 ? 0 : 12.5)); /* of an unfinished one nothing is known */
+        assert_true(summary.elapsed_s ==
+                    (i < 4 ? 0 : 12.5)); /* of an unfinished one nothing is known */
         itr_summary_release(&summary);
     }
 }
@@ -471,7 +482,8 @@ static void what_is_no_campaign_is_refused(void **state) {
         {"{\"format\": 2, \"cells\": []}", ITR_E_FORMAT, "expected format 1 with cells"},
         {"{\"format\": 1}", ITR_E_FORMAT, "expected format 1 with cells"},
         {"[]", ITR_E_FORMAT, "expected format 1 with cells"},
-        {"{\"format\": 1, \"cells\": [{}]}", ITR_E_FORMAT, "a cell of campaign.json cannot be read"},
+        {"{\"format\": 1, \"cells\": [{}]}", ITR_E_FORMAT,
+         "a cell of campaign.json cannot be read"},
     };
     (void)state;
     scratch_folder(scratch, "campaign");

@@ -35,9 +35,11 @@ static void expect(enum itr_outcome outcome) {
     itr_tally_begin(&tally, outcome, 0, 0);
 }
 
-static void know(enum itr_outcome outcome, const char *signature, double rate_min, double rate_max) {
+static void know(enum itr_outcome outcome, const char *signature, double rate_min,
+                 double rate_max) {
     struct itr_cell_known *known = &cell.known[cell.known_count++];
-    *known = (struct itr_cell_known){.outcome = outcome, .rate_min = rate_min, .rate_max = rate_max};
+    *known =
+        (struct itr_cell_known){.outcome = outcome, .rate_min = rate_min, .rate_max = rate_max};
     snprintf(known->signature, sizeof known->signature, "%s", signature);
     snprintf(known->thread, sizeof known->thread, "https://x/%zu", cell.known_count);
 }
@@ -85,7 +87,8 @@ static void a_known_failure_is_gone_only_beyond_chance(void **state) {
     see(4, ITR_OUTCOME_DELIVERED, "");
     assert_judged(ITR_JUDGEMENT_EXPECTED, "4 of 4");
     see(1, ITR_OUTCOME_DELIVERED, "");
-    assert_judged(ITR_JUDGEMENT_RATE, "\"lost SIGURG\" (https://x/1) came in 0 of 5 trials, expected at least 95 %");
+    assert_judged(ITR_JUDGEMENT_RATE,
+                  "\"lost SIGURG\" (https://x/1) came in 0 of 5 trials, expected at least 95 %");
     assert_judged(ITR_JUDGEMENT_RATE, "fixed, or this set-up has lost its power");
 }
 
@@ -96,7 +99,8 @@ static void a_known_failure_is_more_frequent_only_beyond_chance(void **state) {
     see(19, ITR_OUTCOME_LOST, "lost SIGURG");
     assert_judged(ITR_JUDGEMENT_KNOWN, "19 of 19");
     see(1, ITR_OUTCOME_LOST, "lost SIGURG");
-    assert_judged(ITR_JUDGEMENT_RATE, "came in 20 of 20 trials, expected at most 50 %: it has become worse");
+    assert_judged(ITR_JUDGEMENT_RATE,
+                  "came in 20 of 20 trials, expected at most 50 %: it has become worse");
 }
 
 static void a_known_failure_that_may_be_absent_may_be_absent(void **state) {
@@ -110,7 +114,8 @@ static void a_new_signature_is_a_finding(void **state) {
     (void)state;
     see(99, ITR_OUTCOME_DELIVERED, "");
     see(1, ITR_OUTCOME_CRASH, "crash SIGSEGV");
-    assert_judged(ITR_JUDGEMENT_NEW, "crash SIGSEGV: 1 of 100 trials, first in trial 99; delivered was expected");
+    assert_judged(ITR_JUDGEMENT_NEW,
+                  "crash SIGSEGV: 1 of 100 trials, first in trial 99; delivered was expected");
 }
 
 /* One new one among a thousand known ones. */
@@ -229,11 +234,11 @@ static void exit_codes_are_those_of_the_manual(void **state) {
         const char *letters;
         int code;
     } rows[] = {
-        {"E", 0},   {"K", 0},    {"EK", 0},  {"Ee", 0},  {"Kek", 0},           /* as expected, known */
-        {"N", 1},   {"R", 1},    {"EN", 1},  {"NE", 1},  {"KeR", 1}, {"NI", 1}, /* findings */
-        {"En", 3},  {"Er", 3},   {"Nn", 3},  {"nN", 3},  {"Kr", 3},            /* a control failed: no verdict */
-        {"I", 3},   {"II", 3},   {"Ii", 3},  {"", 3},                          /* nothing landed at all */
-        {"T", 4},   {"ET", 4},   {"NT", 4},  {"nT", 4},  {"IT", 4},  {"Et", 4}, /* the tool failed */
+        {"E", 0},  {"K", 0},  {"EK", 0}, {"Ee", 0}, {"Kek", 0},            /* as expected, known */
+        {"N", 1},  {"R", 1},  {"EN", 1}, {"NE", 1}, {"KeR", 1}, {"NI", 1}, /* findings */
+        {"En", 3}, {"Er", 3}, {"Nn", 3}, {"nN", 3}, {"Kr", 3}, /* a control failed: no verdict */
+        {"I", 3},  {"II", 3}, {"Ii", 3}, {"", 3},              /* nothing landed at all */
+        {"T", 4},  {"ET", 4}, {"NT", 4}, {"nT", 4}, {"IT", 4},  {"Et", 4}, /* the tool failed */
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

@@ -11,9 +11,9 @@
 
 #include <cmocka.h>
 
-#define NONCE UINT64_C(0x1234567890abcdef)
-#define BEGIN_NS UINT64_C(5000000000)
-#define END_NS UINT64_C(6000000000)
+#define NONCE     UINT64_C(0x1234567890abcdef)
+#define BEGIN_NS  UINT64_C(5000000000)
+#define END_NS    UINT64_C(6000000000)
 #define AFTER(ms) (BEGIN_NS + UINT64_C(1000000) * (ms))
 
 static struct itr_ledger_request request;
@@ -58,8 +58,8 @@ static void write_whole_reply(struct itr_ledger_reply *reply) {
                                               .released_ns = AFTER(7),
                                               .sender_thread = 4712};
     reply->handled_count = 1;
-    reply->handled[0] =
-        (struct itr_handled){.entered_ns = AFTER(6), .event = ITR_EVENT_SIGURG, .thread = 4711, .si_code = -6};
+    reply->handled[0] = (struct itr_handled){
+        .entered_ns = AFTER(6), .event = ITR_EVENT_SIGURG, .thread = 4711, .si_code = -6};
     reply->exception_count = 1;
     reply->exceptions[0] = (struct itr_exception){.time_ns = AFTER(6), .code = 0xC0000005, .pc = 1};
     reply->last_exception = reply->exceptions[0];
@@ -208,45 +208,115 @@ static void handlers_may_come_after_the_load_where_it_is_asked_for(void **state)
 
 /* ---- damaged ---- */
 
-static void scribble_magic(void) { block->magic++; }
-static void scribble_version(void) { block->version = 2; }
-static void scribble_bytes(void) { block->bytes = 0; }
-static void scribble_nonce(void) { block->nonce ^= 1; }
-static void scribble_flags(void) { block->request.flags = 1; }
-static void scribble_library(void) { block->request.library[ITR_LIBRARY_MAX - 1] = 'x'; }
-static void scribble_function(void) { block->request.function[0] = 'x'; }
-static void scribble_shot(void) { block->request.shots[ITR_SHOTS_MAX - 1].hold_ns = 1; }
-static void scribble_guard_before(void) { block->guard_before_reply = 0; }
-static void scribble_guard_after(void) { block->guard_after_reply ^= UINT64_C(1) << 63; }
-static void scribble_first_of_tail(void) { ((unsigned char *)block)[sizeof *block] = 1; }
-static void scribble_last_of_tail(void) { ((unsigned char *)block)[ITR_LEDGER_BYTES - 1] = 1; }
-static void leave_out_a_phase(void) { block->reply.phase_ns[ITR_PHASE_LOAD_RETURNED] = 0; }
-static void swap_phases(void) { block->reply.phase_ns[ITR_PHASE_WAITING] = AFTER(1); }
+static void scribble_magic(void) {
+    block->magic++;
+}
+static void scribble_version(void) {
+    block->version = 2;
+}
+static void scribble_bytes(void) {
+    block->bytes = 0;
+}
+static void scribble_nonce(void) {
+    block->nonce ^= 1;
+}
+static void scribble_flags(void) {
+    block->request.flags = 1;
+}
+static void scribble_library(void) {
+    block->request.library[ITR_LIBRARY_MAX - 1] = 'x';
+}
+static void scribble_function(void) {
+    block->request.function[0] = 'x';
+}
+static void scribble_shot(void) {
+    block->request.shots[ITR_SHOTS_MAX - 1].hold_ns = 1;
+}
+static void scribble_guard_before(void) {
+    block->guard_before_reply = 0;
+}
+static void scribble_guard_after(void) {
+    block->guard_after_reply ^= UINT64_C(1) << 63;
+}
+static void scribble_first_of_tail(void) {
+    ((unsigned char *)block)[sizeof *block] = 1;
+}
+static void scribble_last_of_tail(void) {
+    ((unsigned char *)block)[ITR_LEDGER_BYTES - 1] = 1;
+}
+static void leave_out_a_phase(void) {
+    block->reply.phase_ns[ITR_PHASE_LOAD_RETURNED] = 0;
+}
+static void swap_phases(void) {
+    block->reply.phase_ns[ITR_PHASE_WAITING] = AFTER(1);
+}
 static void finish_only(void) {
     memset(&block->reply, 0, sizeof block->reply);
     block->reply.phase_ns[ITR_PHASE_FINISHED] = AFTER(1);
 }
-static void start_before_the_trial(void) { block->reply.phase_ns[0] = BEGIN_NS - 3000000; }
-static void finish_after_the_trial(void) { block->reply.phase_ns[ITR_PHASE_FINISHED] = END_NS + 3000000; }
-static void finish_at_the_end_of_time(void) { block->reply.phase_ns[ITR_PHASE_FINISHED] = UINT64_MAX; }
-static void fire_before_the_trial(void) { block->reply.shots[0].fired_ns = 1; }
-static void send_after_the_trial(void) { block->reply.shots[0].sent_ns = END_NS + 3000000; }
-static void request_before_the_trial(void) { block->reply.shots[0].requested_ns = 1; }
-static void start_thread_after_the_trial(void) { block->reply.shots[0].thread_started_ns = UINT64_MAX; }
-static void end_thread_before_the_trial(void) { block->reply.shots[0].thread_ended_ns = 1; }
-static void release_before_the_trial(void) { block->reply.shots[0].released_ns = 1; }
-static void send_before_firing(void) { block->reply.shots[0].sent_ns = block->reply.shots[0].fired_ns - 1; }
-static void send_without_firing(void) { block->reply.shots[0].fired_ns = 0; }
-static void fire_what_was_not_asked_for(void) { block->reply.shots[1].fired_ns = AFTER(1); }
-static void err_what_was_not_asked_for(void) { block->reply.shots[ITR_SHOTS_MAX - 1].send_error = 1; }
-static void handle_outside(void) { block->reply.handled[0].entered_ns = 1; }
-static void handle_outside_the_count(void) { block->reply.handled[ITR_HANDLED_MAX - 1].entered_ns = 1; }
-static void handle_no_event(void) { block->reply.handled[0].event = ITR_EVENT_COUNT; }
-static void count_too_many_handled(void) { block->reply.handled_count = 2; }
-static void count_huge_handled(void) { block->reply.handled_count = UINT32_MAX; }
-static void except_outside(void) { block->reply.exceptions[0].time_ns = UINT64_MAX; }
-static void except_last_outside(void) { block->reply.last_exception.time_ns = 1; }
-static void count_too_many_exceptions(void) { block->reply.exception_count = 2; }
+static void start_before_the_trial(void) {
+    block->reply.phase_ns[0] = BEGIN_NS - 3000000;
+}
+static void finish_after_the_trial(void) {
+    block->reply.phase_ns[ITR_PHASE_FINISHED] = END_NS + 3000000;
+}
+static void finish_at_the_end_of_time(void) {
+    block->reply.phase_ns[ITR_PHASE_FINISHED] = UINT64_MAX;
+}
+static void fire_before_the_trial(void) {
+    block->reply.shots[0].fired_ns = 1;
+}
+static void send_after_the_trial(void) {
+    block->reply.shots[0].sent_ns = END_NS + 3000000;
+}
+static void request_before_the_trial(void) {
+    block->reply.shots[0].requested_ns = 1;
+}
+static void start_thread_after_the_trial(void) {
+    block->reply.shots[0].thread_started_ns = UINT64_MAX;
+}
+static void end_thread_before_the_trial(void) {
+    block->reply.shots[0].thread_ended_ns = 1;
+}
+static void release_before_the_trial(void) {
+    block->reply.shots[0].released_ns = 1;
+}
+static void send_before_firing(void) {
+    block->reply.shots[0].sent_ns = block->reply.shots[0].fired_ns - 1;
+}
+static void send_without_firing(void) {
+    block->reply.shots[0].fired_ns = 0;
+}
+static void fire_what_was_not_asked_for(void) {
+    block->reply.shots[1].fired_ns = AFTER(1);
+}
+static void err_what_was_not_asked_for(void) {
+    block->reply.shots[ITR_SHOTS_MAX - 1].send_error = 1;
+}
+static void handle_outside(void) {
+    block->reply.handled[0].entered_ns = 1;
+}
+static void handle_outside_the_count(void) {
+    block->reply.handled[ITR_HANDLED_MAX - 1].entered_ns = 1;
+}
+static void handle_no_event(void) {
+    block->reply.handled[0].event = ITR_EVENT_COUNT;
+}
+static void count_too_many_handled(void) {
+    block->reply.handled_count = 2;
+}
+static void count_huge_handled(void) {
+    block->reply.handled_count = UINT32_MAX;
+}
+static void except_outside(void) {
+    block->reply.exceptions[0].time_ns = UINT64_MAX;
+}
+static void except_last_outside(void) {
+    block->reply.last_exception.time_ns = 1;
+}
+static void count_too_many_exceptions(void) {
+    block->reply.exception_count = 2;
+}
 
 static void every_kind_of_scribble_is_damage_with_a_reason(void **state) {
     static const struct {

@@ -65,9 +65,11 @@ static void versions_lie_in_ranges_or_not(void **state) {
 }
 
 static void ranges_can_be_checked_without_a_version(void **state) {
-    static const char *const good[] = {">=1.20 <1.23", "1.19", "<1.19.8", ">=1.20<1.23", "=1.20", "> 1.20"};
-    static const char *const bad[] = {"",       "new", "1",  ">=1,20",  ">=1.20, <1.23", "go1.20", "<>1.2",
-                                      ">=1.20 ?", ">=1.", "1.x", "1.20.", "-1.20", "=<1.20", "==1.20"};
+    static const char *const good[] = {">=1.20 <1.23", "1.19",  "<1.19.8",
+                                       ">=1.20<1.23",  "=1.20", "> 1.20"};
+    static const char *const bad[] = {"",       "new",   "1",        ">=1,20", ">=1.20, <1.23",
+                                      "go1.20", "<>1.2", ">=1.20 ?", ">=1.",   "1.x",
+                                      "1.20.",  "-1.20", "=<1.20",   "==1.20"};
     (void)state;
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         if (!itr_go_range_is_sound(good[i])) {
@@ -101,8 +103,10 @@ static void patterns_match_whole_texts(void **state) {
         {"lost *", "lost ", true},
         {"lost *", "lost", false},
         {"*URG", "lost SIGURG", true},
-        {"crash AV *runtime.stdcall* null-page*", "crash AV minimal!runtime.stdcall.abi0 null-page", true},
-        {"crash AV *runtime.stdcall* null-page*", "crash AV minimal!runtime.stdcall.abi0 elsewhere", false},
+        {"crash AV *runtime.stdcall* null-page*", "crash AV minimal!runtime.stdcall.abi0 null-page",
+         true},
+        {"crash AV *runtime.stdcall* null-page*", "crash AV minimal!runtime.stdcall.abi0 elsewhere",
+         false},
         {"crash AV *", "crash AV+INT3* minimal", false},
         {"a*b*c", "a-b-b-c", true},
         {"a*b*c", "a-c-b", false},
@@ -115,7 +119,8 @@ static void patterns_match_whole_texts(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         if (itr_matches(rows[i].pattern, rows[i].text) != rows[i].matches) {
-            fail_msg("\"%s\" against \"%s\": expected %d", rows[i].pattern, rows[i].text, rows[i].matches);
+            fail_msg("\"%s\" against \"%s\": expected %d", rows[i].pattern, rows[i].text,
+                     rows[i].matches);
         }
     }
 }

@@ -34,14 +34,16 @@ static void spellings_round_trip(void **state) {
         for (uint32_t i = 0; i < sets[s].count; i++) {
             const char *name = sets[s].name(i);
             if (sets[s].of(name) != (int)i || strcmp(name, "unknown") == 0) {
-                fail_msg("%s %u is spelled \"%s\", which is read as %d", sets[s].what, i, name, sets[s].of(name));
+                fail_msg("%s %u is spelled \"%s\", which is read as %d", sets[s].what, i, name,
+                         sets[s].of(name));
             }
         }
     }
 }
 
 static void what_is_outside_a_set_is_unknown(void **state) {
-    static const char *const words[] = {"", "unknown", "sigint", "SIGINT ", " SIGINT", "SIGKILL", "DELIVERED"};
+    static const char *const words[] = {"",        "unknown", "sigint",   "SIGINT ",
+                                        " SIGINT", "SIGKILL", "DELIVERED"};
     (void)state;
     for (size_t s = 0; s < sizeof sets / sizeof sets[0]; s++) {
         assert_string_equal(sets[s].name(sets[s].count), "unknown");
@@ -74,8 +76,9 @@ static void numbers_of_formats_stay(void **state) {
 }
 
 static void outcomes_stand_gravest_first(void **state) {
-    static const char *const order[] = {"tool-error", "ledger-damaged", "garbage", "crash",     "fatal",
-                                        "hang",       "wrong-exit",     "lost",    "not-fired", "delivered"};
+    static const char *const order[] = {"tool-error", "ledger-damaged", "garbage",    "crash",
+                                        "fatal",      "hang",           "wrong-exit", "lost",
+                                        "not-fired",  "delivered"};
     (void)state;
     assert_int_equal(sizeof order / sizeof order[0], ITR_OUTCOME_COUNT);
     for (uint32_t i = 0; i < ITR_OUTCOME_COUNT; i++) {

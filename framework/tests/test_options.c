@@ -25,7 +25,7 @@ static int set_up(void **state) {
 
 /* Reads "initrace" and the words after it, up to a NULL. */
 static enum itr_status read_words(const char *const *words) {
-    char *argv[WORDS_MAX + 2] = {(char *)(uintptr_t)"initrace"};
+    char *argv[WORDS_MAX + 2] = {(char *)(uintptr_t) "initrace"};
     int argc = 1;
     while (words[argc - 1] != NULL) {
         assert_in_range(argc, 1, WORDS_MAX);
@@ -58,8 +58,11 @@ static void commands_have_names(void **state) {
     static const struct {
         const char *word;
         enum itr_command command;
-    } rows[] = {{"list", ITR_COMMAND_LIST},     {"run", ITR_COMMAND_RUN},       {"replay", ITR_COMMAND_REPLAY},
-                {"report", ITR_COMMAND_REPORT}, {"doctor", ITR_COMMAND_DOCTOR}};
+    } rows[] = {{"list", ITR_COMMAND_LIST},
+                {"run", ITR_COMMAND_RUN},
+                {"replay", ITR_COMMAND_REPLAY},
+                {"report", ITR_COMMAND_REPORT},
+                {"doctor", ITR_COMMAND_DOCTOR}};
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         assert_read(READ(rows[i].word, "a", "b"));
@@ -74,9 +77,10 @@ static void commands_have_names(void **state) {
 static void without_options_there_are_defaults(void **state) {
     (void)state;
     assert_read(READ("run", "x"));
-    assert_false(options.help || options.version || options.has_count || options.has_seed || options.has_window ||
-                 options.has_hold || options.json || options.quiet || options.resume || options.until_fail ||
-                 options.all_controls || options.only_controls || options.no_exception_record);
+    assert_false(options.help || options.version || options.has_count || options.has_seed ||
+                 options.has_window || options.has_hold || options.json || options.quiet ||
+                 options.resume || options.until_fail || options.all_controls ||
+                 options.only_controls || options.no_exception_record);
     assert_int_equal(options.keep, 3);
     assert_int_equal(options.jobs, 0);
     assert_null(options.output);
@@ -132,37 +136,93 @@ static bool is_list(const struct itr_strings *have, const char *wanted) {
     return strcmp(joined, wanted) == 0;
 }
 
-static bool at_is_read(void) { return is_list(&options.at, "W1|load-begin+1ms"); }
-static bool count_is_read(void) { return options.has_count && options.count == 500; }
-static bool duration_is_read(void) { return options.duration_ns == UINT64_C(90000000000); }
-static bool until_fail_is_read(void) { return options.until_fail; }
-static bool jobs_is_read(void) { return options.jobs == 4; }
-static bool seed_is_read(void) { return options.has_seed && options.seed == UINT64_C(0xfedcba9876543210); }
-static bool go_is_read(void) { return is_list(&options.go, "1.26|/opt/go"); }
-static bool controls_is_read(void) { return options.all_controls; }
-static bool control_is_read(void) { return is_list(&options.controls, "after-init|no-event"); }
-static bool only_controls_is_read(void) { return options.only_controls; }
-static bool control_count_is_read(void) { return options.control_count == 20; }
-static bool event_is_read(void) { return is_word(options.event, "SIGUSR1"); }
-static bool delivery_is_read(void) { return is_word(options.delivery, "tgkill"); }
-static bool target_is_read(void) { return is_word(options.target, "main"); }
-static bool env_is_read(void) { return is_list(&options.environment, "GODEBUG=a=1,b=2"); }
+static bool at_is_read(void) {
+    return is_list(&options.at, "W1|load-begin+1ms");
+}
+static bool count_is_read(void) {
+    return options.has_count && options.count == 500;
+}
+static bool duration_is_read(void) {
+    return options.duration_ns == UINT64_C(90000000000);
+}
+static bool until_fail_is_read(void) {
+    return options.until_fail;
+}
+static bool jobs_is_read(void) {
+    return options.jobs == 4;
+}
+static bool seed_is_read(void) {
+    return options.has_seed && options.seed == UINT64_C(0xfedcba9876543210);
+}
+static bool go_is_read(void) {
+    return is_list(&options.go, "1.26|/opt/go");
+}
+static bool controls_is_read(void) {
+    return options.all_controls;
+}
+static bool control_is_read(void) {
+    return is_list(&options.controls, "after-init|no-event");
+}
+static bool only_controls_is_read(void) {
+    return options.only_controls;
+}
+static bool control_count_is_read(void) {
+    return options.control_count == 20;
+}
+static bool event_is_read(void) {
+    return is_word(options.event, "SIGUSR1");
+}
+static bool delivery_is_read(void) {
+    return is_word(options.delivery, "tgkill");
+}
+static bool target_is_read(void) {
+    return is_word(options.target, "main");
+}
+static bool env_is_read(void) {
+    return is_list(&options.environment, "GODEBUG=a=1,b=2");
+}
 static bool window_is_read(void) {
     return options.has_window && options.window_from_ns == 500 && options.window_to_ns == 3000000;
 }
-static bool hold_is_read(void) { return options.has_hold && options.hold_ns == 60000000; }
-static bool deadline_is_read(void) { return options.deadline_ns == UINT64_C(2500000000); }
-static bool no_exception_record_is_read(void) { return options.no_exception_record; }
-static bool host_is_read(void) { return is_word(options.host, "/x/host"); }
-static bool library_is_read(void) { return is_word(options.library, "/x/a,b.so"); }
-static bool function_is_read(void) { return is_word(options.function, "Probe"); }
-static bool output_is_read(void) { return is_word(options.output, "out dir"); }
-static bool resume_is_read(void) { return options.resume; }
-static bool keep_is_read(void) { return options.keep == 0; }
-static bool cores_is_read(void) { return options.core_mib == 64; }
-static bool cases_is_read(void) { return is_word(options.cases, "/x/cases"); }
-static bool format_is_read(void) { return options.json; }
-static bool quiet_is_read(void) { return options.quiet; }
+static bool hold_is_read(void) {
+    return options.has_hold && options.hold_ns == 60000000;
+}
+static bool deadline_is_read(void) {
+    return options.deadline_ns == UINT64_C(2500000000);
+}
+static bool no_exception_record_is_read(void) {
+    return options.no_exception_record;
+}
+static bool host_is_read(void) {
+    return is_word(options.host, "/x/host");
+}
+static bool library_is_read(void) {
+    return is_word(options.library, "/x/a,b.so");
+}
+static bool function_is_read(void) {
+    return is_word(options.function, "Probe");
+}
+static bool output_is_read(void) {
+    return is_word(options.output, "out dir");
+}
+static bool resume_is_read(void) {
+    return options.resume;
+}
+static bool keep_is_read(void) {
+    return options.keep == 0;
+}
+static bool cores_is_read(void) {
+    return options.core_mib == 64;
+}
+static bool cases_is_read(void) {
+    return is_word(options.cases, "/x/cases");
+}
+static bool format_is_read(void) {
+    return options.json;
+}
+static bool quiet_is_read(void) {
+    return options.quiet;
+}
 
 static const struct row {
     const char *name;
@@ -210,7 +270,8 @@ static void every_option_is_read_from_the_command_line(void **state) {
         char option[64];
         char joined[128];
         snprintf(option, sizeof option, "--%s", rows[i].name);
-        snprintf(joined, sizeof joined, "--%s=%s", rows[i].name, rows[i].text != NULL ? rows[i].text : "");
+        snprintf(joined, sizeof joined, "--%s=%s", rows[i].name,
+                 rows[i].text != NULL ? rows[i].text : "");
         assert_read(rows[i].text != NULL ? READ("run", option, rows[i].text) : READ("run", option));
         if (!rows[i].is_read()) {
             fail_msg("%s was not read", option);
@@ -234,7 +295,8 @@ static void a_wrong_value_is_refused_with_the_option(void **state) {
     (void)state;
     for (size_t i = 0; i < ROWS; i++) {
         char option[64];
-        snprintf(option, sizeof option, "--%s \"%s\"", rows[i].name, rows[i].wrong != NULL ? rows[i].wrong : "");
+        snprintf(option, sizeof option, "--%s \"%s\"", rows[i].name,
+                 rows[i].wrong != NULL ? rows[i].wrong : "");
         if (rows[i].wrong != NULL) {
             char name[64];
             snprintf(name, sizeof name, "--%s", rows[i].name);
@@ -288,7 +350,8 @@ static void a_flags_twin_is_on_with_1_and_off_with_0(void **state) {
 static void a_wrong_twin_is_refused_by_its_name(void **state) {
     (void)state;
     set_twin("control-count", "many");
-    assert_refused(READ("run", "case"), "INITRACE_CONTROL_COUNT for --control-count \"many\"", "a whole number");
+    assert_refused(READ("run", "case"), "INITRACE_CONTROL_COUNT for --control-count \"many\"",
+                   "a whole number");
     assert_read(READ("run", "case", "--control-count", "3")); /* it is not looked at then */
     assert_int_equal(options.control_count, 3);
     itr_options_release(&options);
@@ -333,7 +396,8 @@ static void a_count_on_the_command_line_silences_the_twin_of_a_duration(void **s
 
 static void lists_grow_with_every_use(void **state) {
     (void)state;
-    assert_read(READ("run", "--at", "a,b", "--at=c", "--at", "d,,e,", "--env", "A=1", "--env", "B=2,3"));
+    assert_read(
+        READ("run", "--at", "a,b", "--at=c", "--at", "d,,e,", "--env", "A=1", "--env", "B=2,3"));
     assert_true(is_list(&options.at, "a|b|c|d|e"));
     assert_true(is_list(&options.environment, "A=1|B=2,3"));
     itr_options_release(&options);
@@ -341,14 +405,16 @@ static void lists_grow_with_every_use(void **state) {
 
 static void the_last_of_several_values_counts(void **state) {
     (void)state;
-    assert_read(READ("run", "--count", "1", "--count", "2", "--format", "json", "--format", "text"));
+    assert_read(
+        READ("run", "--count", "1", "--count", "2", "--format", "json", "--format", "text"));
     assert_int_equal(options.count, 2);
     assert_false(options.json);
     itr_options_release(&options);
 }
 
 static void numbers_are_whole_and_fit(void **state) {
-    static const char *const wrong[] = {"", "1.5", "1e3", "+1", " 1", "1 ", "0x", "0xg", "18446744073709551616", "١"};
+    static const char *const wrong[] = {
+        "", "1.5", "1e3", "+1", " 1", "1 ", "0x", "0xg", "18446744073709551616", "١"};
     (void)state;
     assert_read(READ("run", "--seed", "18446744073709551615"));
     assert_true(options.seed == UINT64_MAX);
@@ -362,7 +428,8 @@ static void numbers_are_whole_and_fit(void **state) {
 }
 
 static void windows_have_two_ends_in_order(void **state) {
-    static const char *const wrong[] = {"", "1ms", "1ms..", "..1ms", "1ms..1ms", "1..2", "1ms..2ms..3ms", "1ms-2ms"};
+    static const char *const wrong[] = {"",         "1ms",  "1ms..",         "..1ms",
+                                        "1ms..1ms", "1..2", "1ms..2ms..3ms", "1ms-2ms"};
     (void)state;
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         assert_refused(READ("run", "--window", wrong[i]), "--window", "two lengths of time");
@@ -372,7 +439,8 @@ static void windows_have_two_ends_in_order(void **state) {
 static void options_that_are_none_are_refused(void **state) {
     (void)state;
     assert_refused(READ("run", "--colour"), "--colour: no such option", "--help");
-    assert_refused(READ("run", "--coun", "5"), "--coun: no such option", "--help"); /* no guessing */
+    assert_refused(READ("run", "--coun", "5"), "--coun: no such option",
+                   "--help"); /* no guessing */
     assert_refused(READ("run", "--count5"), "--count5: no such option", "--help");
     assert_refused(READ("run", "-n", "5"), "-n: no such option", "--help");
     assert_refused(READ("run", "--=5"), "--: no such option", "--help");
@@ -382,7 +450,8 @@ static void options_of_other_commands_are_refused(void **state) {
     (void)state;
     assert_refused(READ("list", "--count", "5"), "--count", "does not go with this command");
     assert_refused(READ("report", "--at", "W1", "d"), "--at", "does not go with this command");
-    assert_refused(READ("replay", "d", "1", "--seed", "5"), "--seed", "does not go with this command");
+    assert_refused(READ("replay", "d", "1", "--seed", "5"), "--seed",
+                   "does not go with this command");
     assert_refused(READ("--count", "5", "report", "d"), "--count", "does not go with this command");
     assert_read(READ("--count", "5", "run", "x"));
     assert_int_equal(options.count, 5);

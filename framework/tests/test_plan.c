@@ -19,14 +19,16 @@ static const struct itr_aim uniform = {
 };
 
 static struct itr_ledger_request request_of_a_host(void) {
-    struct itr_ledger_request request = {.flags = ITR_HOST_RECORD_EXCEPTIONS, .handler_flags = ITR_HANDLER_RESTART};
+    struct itr_ledger_request request = {.flags = ITR_HOST_RECORD_EXCEPTIONS,
+                                         .handler_flags = ITR_HANDLER_RESTART};
     request.handler_count = 1;
     request.handlers[0] = ITR_EVENT_SIGURG;
     memcpy(request.library, "/x/minimal.so", sizeof "/x/minimal.so");
     return request;
 }
 
-static struct itr_plan plan_of(const struct itr_aim *aim, const char *case_name, uint64_t seed, uint64_t trial) {
+static struct itr_plan plan_of(const struct itr_aim *aim, const char *case_name, uint64_t seed,
+                               uint64_t trial) {
     struct itr_ledger_request request = request_of_a_host();
     struct itr_plan plan;
     memset(&plan, 0xa5, sizeof plan); /* what was there before must not matter */
@@ -122,9 +124,10 @@ static void points_at_phases_and_calls_are_the_same_in_every_trial(void **state)
     struct itr_aim phase = uniform;
     struct itr_aim call = uniform;
     (void)state;
-    phase.point =
-        (struct itr_point){.kind = ITR_POINT_PHASE, .phase = ITR_PHASE_LOAD_RETURNED, .offset_ns = 200000};
-    call.point = (struct itr_point){.kind = ITR_POINT_CALL, .call = ITR_CALL_PTHREAD_CREATE, .nth = 3};
+    phase.point = (struct itr_point){
+        .kind = ITR_POINT_PHASE, .phase = ITR_PHASE_LOAD_RETURNED, .offset_ns = 200000};
+    call.point =
+        (struct itr_point){.kind = ITR_POINT_CALL, .call = ITR_CALL_PTHREAD_CREATE, .nth = 3};
     call.target = ITR_TARGET_CALLER;
     for (uint64_t trial = 0; trial < 10; trial++) {
         struct itr_plan plan = plan_of(&phase, "x", trial, trial);

@@ -26,9 +26,10 @@ static void lengths_of_time_have_a_unit(void **state) {
         {"0.4ns", 0},
         {"0.6ns", 1},
     };
-    static const char *const bad[] = {"",     "1",     "ms",    "1 ms", " 1ms",  "+1ms",   "-1ms", "1msx",
-                                      "1ms ", "1,5ms", "0x1ms", "inf",  "infms", "nan",    "1d",   "1MS",
-                                      "1e",   ".5ms",  "9e18s", "1e400s", "1.5.5s", "1µs"};
+    static const char *const bad[] = {"",      "1",      "ms",     "1 ms",  " 1ms",  "+1ms",
+                                      "-1ms",  "1msx",   "1ms ",   "1,5ms", "0x1ms", "inf",
+                                      "infms", "nan",    "1d",     "1MS",   "1e",    ".5ms",
+                                      "9e18s", "1e400s", "1.5.5s", "1µs"};
     (void)state;
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         uint64_t ns = 99;

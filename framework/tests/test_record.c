@@ -15,7 +15,8 @@
 #include <cmocka.h>
 
 #define MS UINT64_C(1000000)
-#define BEGIN_NS UINT64_C(0x7000000000000000) /* a machine that runs since long: more than a double holds */
+#define BEGIN_NS \
+    UINT64_C(0x7000000000000000) /* a machine that runs since long: more than a double holds */
 
 struct trial {
     struct itr_plan plan;
@@ -101,7 +102,8 @@ static const json_t *at(const json_t *json, const char *path) {
         assert_true(length < sizeof part);
         memcpy(part, path, length);
         part[length] = '\0';
-        json = json_is_array(json) ? json_array_get(json, (size_t)atoi(part)) : json_object_get(json, part);
+        json = json_is_array(json) ? json_array_get(json, (size_t)atoi(part))
+                                   : json_object_get(json, part);
         path += length + (path[length] == '.' ? 1 : 0);
     }
     return json;
@@ -345,8 +347,10 @@ static void each_shot_has_its_own_handler_entry(void **state) {
     trial.seen.ledger.shots[1] = trial.seen.ledger.shots[0];
     trial.seen.ledger.handled_count = 3;
     for (uint32_t i = 0; i < 3; i++) {
-        trial.seen.ledger.handled[i] = (struct itr_handled){
-            .entered_ns = BEGIN_NS + (4 + i) * MS, .event = i == 1 ? ITR_EVENT_SIGINT : ITR_EVENT_SIGURG, .thread = 50 + i};
+        trial.seen.ledger.handled[i] =
+            (struct itr_handled){.entered_ns = BEGIN_NS + (4 + i) * MS,
+                                 .event = i == 1 ? ITR_EVENT_SIGINT : ITR_EVENT_SIGURG,
+                                 .thread = 50 + i};
     }
     json_t *json = line_of(&trial);
     assert_int_equal(json_array_size(at(json, "shots")), 2);
@@ -359,10 +363,18 @@ static void each_shot_has_its_own_handler_entry(void **state) {
 }
 
 static void what_says_nothing_is_left_out(void **state) {
-    static const char *const keys[] = {"strays",         "output_cut_off",        "event_pending",
-                                       "tool_error",     "detail",                "evidence",
-                                       "exceptions",     "stdout",                "stderr",
-                                       "shots.0.target_thread", "shots.0.send_error", "shots.0.event_thread",
+    static const char *const keys[] = {"strays",
+                                       "output_cut_off",
+                                       "event_pending",
+                                       "tool_error",
+                                       "detail",
+                                       "evidence",
+                                       "exceptions",
+                                       "stdout",
+                                       "stderr",
+                                       "shots.0.target_thread",
+                                       "shots.0.send_error",
+                                       "shots.0.event_thread",
                                        "shots.0.released_ns"};
     struct trial trial;
     (void)state;
@@ -435,9 +447,10 @@ static void a_damaged_ledger_is_not_recorded(void **state) {
 }
 
 static void hostile_bytes_give_valid_json(void **state) {
-    static const char *const hostile[] = {
-        "\xff\xfe", "\xc3", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\x1b[31m", "\"},{\"trial\":0", "\\u0000\\", "a\nb\rc",
-        "\xe2\x80\xa8", "\x01\x02\x7f", "%s%n", "é日😀"};
+    static const char *const hostile[] = {"\xff\xfe",         "\xc3",     "\xed\xa0\x80",
+                                          "\xf4\x90\x80\x80", "\x1b[31m", "\"},{\"trial\":0",
+                                          "\\u0000\\",        "a\nb\rc",  "\xe2\x80\xa8",
+                                          "\x01\x02\x7f",     "%s%n",     "é日😀"};
     (void)state;
     for (size_t i = 0; i < sizeof hostile / sizeof hostile[0]; i++) {
         struct trial trial;
@@ -534,7 +547,8 @@ static void without_memory_there_is_no_record_or_all_of_it(void **state) {
     hear(&trial);
     trial.seen.ledger.exception_count = 20;
     for (int i = 0; i < ITR_EXCEPTIONS_MAX; i++) {
-        trial.seen.ledger.exceptions[i] = (struct itr_exception){.time_ns = BEGIN_NS, .code = 0xC0000005};
+        trial.seen.ledger.exceptions[i] =
+            (struct itr_exception){.time_ns = BEGIN_NS, .code = 0xC0000005};
     }
     trial.seen.ledger.last_exception = trial.seen.ledger.exceptions[0];
     trial.seen.ledger.shots[0].event_thread = 7;

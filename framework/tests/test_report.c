@@ -25,7 +25,8 @@ struct checker {
 };
 
 static bool is_name(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_';
 }
 
 static size_t take_name(struct checker *checker, char *name) {
@@ -42,8 +43,8 @@ static size_t take_name(struct checker *checker, char *name) {
 
 /* What XML 1.0 allows, and what our reports leave of it. */
 static void take_character(struct checker *checker) {
-    static const char *const entities[] = {"&amp;", "&lt;", "&gt;", "&quot;", "&apos;", "&#39;",
-                                           "&#96;", "&#9;", "&#10;", "&#13;", "&nbsp;"};
+    static const char *const entities[] = {"&amp;", "&lt;", "&gt;",  "&quot;", "&apos;", "&#39;",
+                                           "&#96;", "&#9;", "&#10;", "&#13;",  "&nbsp;"};
     uint32_t code = 0;
     size_t length = itr_utf8_length(checker->at, strlen(checker->at), &code);
     if (*checker->at == '&') {
@@ -56,7 +57,8 @@ static void take_character(struct checker *checker) {
         checker->wrong = "a bare ampersand";
     } else if (length == 0) {
         checker->wrong = "not UTF-8";
-    } else if ((code < 0x20 && code != '\t' && code != '\n') || (code >= 0x7f && code < 0xa0) || code == 0xfffe) {
+    } else if ((code < 0x20 && code != '\t' && code != '\n') || (code >= 0x7f && code < 0xa0) ||
+               code == 0xfffe) {
         checker->wrong = "a control character";
     } else {
         checker->at += length;
@@ -100,7 +102,8 @@ static bool is_void(const struct checker *checker, const char *name) {
 /* HTML: the end of a <th> is left out before the next one and before the end of its row. */
 static void close_implied(struct checker *checker, const char *name) {
     bool ends = strcmp(name, "th") == 0 || strcmp(name, "/tr") == 0;
-    if (checker->html && ends && checker->depth > 0 && strcmp(checker->open[checker->depth - 1], "th") == 0) {
+    if (checker->html && ends && checker->depth > 0 &&
+        strcmp(checker->open[checker->depth - 1], "th") == 0) {
         checker->depth--;
     }
 }
@@ -114,7 +117,8 @@ static void take_end_tag(struct checker *checker) {
     close_implied(checker, with_slash);
     itr_text_printf(&checker->skeleton, "<%s>", with_slash);
     if (checker->wrong == NULL &&
-        (checker->depth == 0 || strcmp(checker->open[checker->depth - 1], name) != 0 || *checker->at++ != '>')) {
+        (checker->depth == 0 || strcmp(checker->open[checker->depth - 1], name) != 0 ||
+         *checker->at++ != '>')) {
         checker->wrong = "an end tag that ends something else";
         return;
     }
@@ -206,7 +210,10 @@ static void begin_cell(size_t i, const char *text) {
     snprintf(cell->library, sizeof cell->library, "%.100s", text);
     cell->aim.event = ITR_EVENT_SIGURG;
     cell->expect = ITR_OUTCOME_DELIVERED;
-    itr_tally_begin(&tallies[i], cell->expect, 0, i == 2 ? 2000000 : 0);
+    itr_tally_begin(&tallies[i], cell->expect, i == 6 ? 1000000 : 0,
+                    i == 2   ? 2000000
+                    : i == 6 ? 5000000
+                             : 0);
 }
 
 /* A cell for each judgement; `text` wherever a text of others goes. */
@@ -218,7 +225,8 @@ static void begin(const char *text) {
     }
     add(0, 10, ITR_OUTCOME_DELIVERED, "");
     cells[1].known_count = 1;
-    cells[1].known[0] = (struct itr_cell_known){.outcome = ITR_OUTCOME_CRASH, .signature = "*", .rate_max = 1};
+    cells[1].known[0] =
+        (struct itr_cell_known){.outcome = ITR_OUTCOME_CRASH, .signature = "*", .rate_max = 1};
     snprintf(cells[1].known[0].thread, sizeof cells[1].known[0].thread, "%.100s", text);
     add(1, 10, ITR_OUTCOME_CRASH, signature);
     add(2, 90, ITR_OUTCOME_DELIVERED, "");
@@ -234,8 +242,12 @@ static void begin(const char *text) {
     if (strlen(text) < sizeof cells[6].system) {
         memcpy(cells[6].system, text, strlen(text) + 1);
     }
-    summary = (struct itr_summary){.cells = cells, .tallies = tallies, .verdicts = verdicts, .count = CELLS,
-                                   .seed = 0xabc, .elapsed_s = 2};
+    summary = (struct itr_summary){.cells = cells,
+                                   .tallies = tallies,
+                                   .verdicts = verdicts,
+                                   .count = CELLS,
+                                   .seed = 0xabc,
+                                   .elapsed_s = 2};
     snprintf(summary.folder, sizeof summary.folder, "/tmp/out");
     itr_summary_judge(&summary);
 }
@@ -247,10 +259,25 @@ static void end(void) {
 }
 
 /* Texts that a host, a file or a path could hold. */
-static const char *const hostile[] = {
-    "<script>alert(1)</script>", "\"><b x=\"", "'/><x a='", "]]><y/>", "&lt;b&gt; & &amp", "<!--", "-->", "</td></table>",
-    "\x1b[31mred\x1b]0;title\x07", "a\nb\r\nc\td", "\xff\xfe\xc3", "\x01\x7f\xc2\x9b", "\xe2\x80\xae\xef\xbb\xbf",
-    "%s%n%d", "é日😀", "\xef\xbf\xbe", "`onload=x`", "javascript:x", "&#60;z&#62;"};
+static const char *const hostile[] = {"<script>alert(1)</script>",
+                                      "\"><b x=\"",
+                                      "'/><x a='",
+                                      "]]><y/>",
+                                      "&lt;b&gt; & &amp",
+                                      "<!--",
+                                      "-->",
+                                      "</td></table>",
+                                      "\x1b[31mred\x1b]0;title\x07",
+                                      "a\nb\r\nc\td",
+                                      "\xff\xfe\xc3",
+                                      "\x01\x7f\xc2\x9b",
+                                      "\xe2\x80\xae\xef\xbb\xbf",
+                                      "%s%n%d",
+                                      "é日😀",
+                                      "\xef\xbf\xbe",
+                                      "`onload=x`",
+                                      "javascript:x",
+                                      "&#60;z&#62;"};
 
 /* ---- reports ---- */
 
@@ -330,9 +357,10 @@ static void html_says_it_all(void **state) {
     assert_has(&text, "seed <code>0xabc</code>");
     assert_has(&text, "initrace replay DIR 290");
     assert_int_equal(count_of(itr_text_string(&text), "<h2 "), 7);
-    assert_int_equal(count_of(itr_text_string(&text), "<svg "), 1); /* one cell was fired at in a window */
+    assert_int_equal(count_of(itr_text_string(&text), "<svg "), 2); /* two cells have a window */
     assert_int_equal(count_of(itr_text_string(&text), "<script"), 0);
-    assert_int_equal(count_of(itr_text_string(&text), "http"), 0); /* nothing comes from elsewhere */
+    assert_int_equal(count_of(itr_text_string(&text), "http"),
+                     0); /* nothing comes from elsewhere */
     end();
     itr_text_release(&text);
 }
@@ -350,7 +378,8 @@ static void assert_fit_for_a_terminal(const char *text, bool colour) {
                 code = ' ';
             }
         }
-        bool control = (code < 0x20 && code != '\n' && code != '\t') || (code >= 0x7f && code < 0xa0);
+        bool control =
+            (code < 0x20 && code != '\n' && code != '\t') || (code >= 0x7f && code < 0xa0);
         if (step == 0 || control || code == 0x202e || code == 0xfeff) {
             fail_msg("byte %u is not fit for a terminal, before: %.40s", (unsigned)at, text + at);
         }
@@ -397,19 +426,22 @@ static void the_terminal_is_told_what_matters(void **state) {
 
 /* The whole of a small report, so that columns are seen to stand below each other. */
 static void the_terminal_s_table_is_a_table(void **state) {
-    static const char expected[] =
-        "case               at    go     system     trials  failed  failing [95 %]         verdict      "
-        "most frequent signature\n"
-        "one                time  go1.1  linux          10       0  0.00 % [0.00, 27.75]   as-expected  \n"
-        "d\xc3\xa9j\xc3\xa0 / after-init  -     -      linux dbg     100      15  15.00 % [9.31, 23.28]  finding      lost two\n"
-        "\n"
-        "d\xc3\xa9j\xc3\xa0 control after-init at no point, linux, debugged: finding: crash one: 5 of 100 trials, first in trial "
-        "7; delivered was expected\n"
-        "    5 \xc3\x97 crash one\n"
-        "    10 \xc3\x97 lost two\n"
-        "\n"
-        "110 trials, seed 0xabc\n"
-        "no verdict: a control failed, or no shot landed\n";
+    static const char expected[] = "case               at    go     system     trials  failed  "
+                                   "failing [95 %]         verdict      "
+                                   "most frequent signature\n"
+                                   "one                time  go1.1  linux          10       0  "
+                                   "0.00 % [0.00, 27.75]   as-expected  \n"
+                                   "d\xc3\xa9j\xc3\xa0 / after-init  -     -      linux dbg     "
+                                   "100      15  15.00 % [9.31, 23.28]  finding      lost two\n"
+                                   "\n"
+                                   "d\xc3\xa9j\xc3\xa0 control after-init at no point, linux, "
+                                   "debugged: finding: crash one: 5 of 100 trials, first in trial "
+                                   "7; delivered was expected\n"
+                                   "    5 \xc3\x97 crash one\n"
+                                   "    10 \xc3\x97 lost two\n"
+                                   "\n"
+                                   "110 trials, seed 0xabc\n"
+                                   "no verdict: a control failed, or no shot landed\n";
     struct itr_text text = {0};
     (void)state;
     begin("x");
@@ -425,7 +457,9 @@ static void the_terminal_s_table_is_a_table(void **state) {
     cells[1].aim.event = ITR_EVENT_NONE;
     cells[1].debugged = true;
     add(0, 10, ITR_OUTCOME_DELIVERED, "");
-    struct itr_row first = {.trial = 7, .outcome = ITR_OUTCOME_CRASH, .signature = "crash one",
+    struct itr_row first = {.trial = 7,
+                            .outcome = ITR_OUTCOME_CRASH,
+                            .signature = "crash one",
                             .fired_after_load_ns = INT64_MIN};
     for (int i = 0; i < 5; i++) {
         itr_tally_add(&tallies[1], &first);
@@ -507,7 +541,8 @@ static void the_summarys_json_is_what_others_script_against(void **state) {
     assert_true(json_number_value(json_object_get(cell, "rate")) == 0.1);
     const json_t *ci95 = json_object_get(cell, "rate_ci95");
     assert_int_equal(json_array_size(ci95), 2);
-    assert_true(json_number_value(json_array_get(ci95, 0)) < 0.1 && json_number_value(json_array_get(ci95, 1)) > 0.1);
+    assert_true(json_number_value(json_array_get(ci95, 0)) < 0.1 &&
+                json_number_value(json_array_get(ci95, 1)) > 0.1);
     assert_int_equal(json_array_size(json_object_get(cell, "offsets")), ITR_TALLY_BUCKETS + 1);
     json_decref(json);
     end();
@@ -535,9 +570,15 @@ static void failures_have_their_place_in_the_json(void **state) {
     assert_int_equal(number_of(cell, "failures_from_ns"), 0);
     assert_int_equal(number_of(cell, "failures_to_ns"), 900000);
     assert_int_equal(number_of(cell, "valid_trials"), 100);
-    cell = json_array_get(json_object_get(json, "cells"), 0); /* fired at a point: no window, no failure */
+    cell = json_array_get(json_object_get(json, "cells"),
+                          0); /* fired at a point: no window, no failure */
     assert_null(json_object_get(cell, "offsets"));
     assert_null(json_object_get(cell, "failures_from_ns"));
+    cell = json_array_get(json_object_get(json, "cells"), 6); /* a window that begins later */
+    assert_int_equal(number_of(json_array_get(json_object_get(cell, "offsets"), 0), "from_ns"),
+                     1000000);
+    assert_int_equal(number_of(json_array_get(json_object_get(cell, "offsets"), 19), "to_ns"),
+                     5000000);
     cell = json_array_get(json_object_get(json, "cells"), 5);
     assert_int_equal(number_of(json_object_get(cell, "outcomes"), "tool-error"), 10);
     assert_int_equal(json_object_size(json_object_get(cell, "outcomes")), 1);
@@ -558,7 +599,8 @@ static void hostile_signatures_are_in_the_json(void **state) {
         assert_int_equal(json_array_size(json_object_get(json, "cells")), CELLS);
         for (size_t k = 0; k < CELLS; k++) {
             const json_t *cell = json_array_get(json_object_get(json, "cells"), k);
-            assert_int_equal(json_array_size(json_object_get(cell, "signatures")), tallies[k].signature_count);
+            assert_int_equal(json_array_size(json_object_get(cell, "signatures")),
+                             tallies[k].signature_count);
             assert_true(json_is_string(json_object_get(cell, "sentence")));
         }
         json_decref(json);
@@ -582,8 +624,9 @@ static void a_campaign_that_was_cut_short_is_at_best_inconclusive(void **state) 
 
 /* The checker itself must find what it is there for. */
 static void the_checker_finds_faults(void **state) {
-    static const char *const faults[] = {"<a><b></a></b>", "<a>", "</a>", "<a b=c></a>", "<a b=\"<\"></a>", "<a>&x;</a>",
-                                         "<a>\x01</a>",    "<a>\xff</a>", "<a", "<a b></a>", "<a>1 < 2</a>"};
+    static const char *const faults[] = {
+        "<a><b></a></b>", "<a>",         "</a>", "<a b=c></a>", "<a b=\"<\"></a>", "<a>&x;</a>",
+        "<a>\x01</a>",    "<a>\xff</a>", "<a",   "<a b></a>",   "<a>1 < 2</a>"};
     (void)state;
     for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
         struct checker checker = {.at = faults[i]};

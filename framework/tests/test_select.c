@@ -16,10 +16,19 @@ static const char *delivery_elsewhere;
 static const char *other_family;
 
 static void make_tree(void) {
-    static const char *const folders[] = {"share",        "share/initrace",  "share/initrace/cases", "libexec",
-                                          "libexec/initrace", "lib",         "lib/initrace",         "lib/initrace/go1.9.7",
-                                          "lib/initrace/go1.26.10", "lib/initrace/go1.19.8", "lib/initrace/c",
-                                          "empty", "goroot"};
+    static const char *const folders[] = {"share",
+                                          "share/initrace",
+                                          "share/initrace/cases",
+                                          "libexec",
+                                          "libexec/initrace",
+                                          "lib",
+                                          "lib/initrace",
+                                          "lib/initrace/go1.9.7",
+                                          "lib/initrace/go1.26.10",
+                                          "lib/initrace/go1.19.8",
+                                          "lib/initrace/c",
+                                          "empty",
+                                          "goroot"};
     char name[128];
     for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
         scratch_folder(scratch, folders[i]);
@@ -74,7 +83,8 @@ static void read_case(struct itr_case *c, const char *os, const char *more) {
     char folder[SCRATCH_PATH_MAX + 128];
     struct itr_error err = {0};
     snprintf(text, sizeof text,
-             "{\"format\": 1, \"summary\": \"s\", \"os\": [\"%s\"], \"host\": \"library_host\", \"library\": \"minimal\","
+             "{\"format\": 1, \"summary\": \"s\", \"os\": [\"%s\"], \"host\": \"library_host\", "
+             "\"library\": \"minimal\","
              " \"function\": \"Probe\", \"event\": \"%s\"%s}",
              os, event_here, more);
     scratch_folder(layout.cases, "planted");
@@ -102,17 +112,19 @@ static void assert_selected(const char *more, const struct itr_selection *select
     assert_int_equal(cells.count, count);
 }
 
-static void assert_refused(const char *more, const struct itr_selection *selection, enum itr_status status,
-                           const char *part) {
+static void assert_refused(const char *more, const struct itr_selection *selection,
+                           enum itr_status status, const char *part) {
     assert_int_equal(select_from(more, selection), status);
     assert_int_equal(error.status, status);
     assert_contains(error.text, part);
 }
 
 /* A list of words on the stack. */
-#define LIST(...)                                                                                  \
-    {.items = (char **)(uintptr_t)(const char *const[]){__VA_ARGS__},                              \
-     .count = sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *)}
+#define LIST(...)                                                            \
+    {                                                                        \
+        .items = (char **)(uintptr_t)(const char *const[]){__VA_ARGS__},     \
+        .count = sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *) \
+    }
 
 /* ---- the case itself ---- */
 
@@ -120,7 +132,8 @@ static void a_case_is_a_cell_for_each_go_oldest_first(void **state) {
     static const char *const versions[] = {"go1.9.7", "go1.19.8", "go1.26.10"};
     struct itr_selection selection = {.count = 100};
     (void)state;
-    assert_selected(", \"env\": {\"A\": \"1\", \"B\": \"2\"}, \"deadline\": \"7s\", \"quiet\": \"90ms\", \"hold\": \"5ms\"",
+    assert_selected(", \"env\": {\"A\": \"1\", \"B\": \"2\"}, \"deadline\": \"7s\", \"quiet\": "
+                    "\"90ms\", \"hold\": \"5ms\"",
                     &selection, 3);
     for (size_t i = 0; i < 3; i++) {
         const struct itr_cell *cell = &cells.items[i];
@@ -155,7 +168,9 @@ static void a_case_is_a_cell_for_each_go_oldest_first(void **state) {
 static void a_plain_library_or_none_needs_no_go(void **state) {
     struct itr_selection selection = {.count = 5, .only_controls = true, .all_controls = true};
     (void)state;
-    assert_selected(", \"controls\": {\"plain\": {\"library\": \"plain\"}, \"none\": {\"library\": null}}", &selection, 2);
+    assert_selected(
+        ", \"controls\": {\"plain\": {\"library\": \"plain\"}, \"none\": {\"library\": null}}",
+        &selection, 2);
     assert_string_equal(cells.items[0].go, "");
     assert_string_equal(cells.items[0].library, "plain");
     assert_string_equal(cells.items[1].go, "");
@@ -179,9 +194,11 @@ static void versions_can_be_chosen(void **state) {
     const struct {
         const char *wanted;
         const char *version; /* NULL: refused */
-    } rows[] = {{"1.26", "go1.26.10"}, {"go1.26", "go1.26.10"},   {"1.26.10", "go1.26.10"}, {"go1.9.7", "go1.9.7"},
-                {"1.9", "go1.9.7"},    {"1.2", NULL},            {"1.26.1", NULL},
-                {"2", NULL},           {"go1.27", NULL},          {"/no/such/goroot", NULL}};
+    } rows[] = {{"1.26", "go1.26.10"},    {"go1.26", "go1.26.10"},
+                {"1.26.10", "go1.26.10"}, {"go1.9.7", "go1.9.7"},
+                {"1.9", "go1.9.7"},       {"1.2", NULL},
+                {"1.26.1", NULL},         {"2", NULL},
+                {"go1.27", NULL},         {"/no/such/goroot", NULL}};
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct itr_selection selection = {.count = 1, .go = LIST(rows[i].wanted)};
@@ -219,8 +236,9 @@ static void without_go_libraries_there_is_a_sentence(void **state) {
 /* ---- points ---- */
 
 static void points_are_resolved_by_name(void **state) {
-    static const char *const delivery = ", \"points\": {\"P\": \"load-returned+2ms\","
-                                        " \"Q\": {\"at\": \"init-done\", \"target\": \"main\"}}, \"at\": \"Q\"";
+    static const char *const delivery =
+        ", \"points\": {\"P\": \"load-returned+2ms\","
+        " \"Q\": {\"at\": \"init-done\", \"target\": \"main\"}}, \"at\": \"Q\"";
     struct itr_selection selection = {.count = 1, .go = LIST("1.26")};
     (void)state;
     assert_selected(delivery, &selection, 1);
@@ -244,7 +262,8 @@ static void points_are_resolved_by_name(void **state) {
 static void a_point_may_undo_what_the_case_says(void **state) {
     struct itr_selection selection = {.count = 1, .go = LIST("1.26"), .at = LIST("time", "Q")};
     (void)state;
-    assert_selected(", \"target\": \"main\", \"points\": {\"Q\": {\"at\": \"init-done\", \"target\": \"process\"}}",
+    assert_selected(", \"target\": \"main\", \"points\": {\"Q\": {\"at\": \"init-done\", "
+                    "\"target\": \"process\"}}",
                     &selection, 2);
     assert_int_equal(cells.items[0].aim.target, ITR_TARGET_MAIN);
     assert_int_equal(cells.items[1].aim.target, ITR_TARGET_PROCESS);
@@ -259,7 +278,8 @@ static void a_point_that_is_none_is_refused(void **state) {
 static void a_thread_inside_a_call_needs_a_call(void **state) {
     struct itr_selection selection = {.count = 1, .go = LIST("1.26"), .target = "caller"};
     (void)state;
-    assert_refused("", &selection, ITR_E_USAGE, "target caller needs a fire point at a call (CALL#N), not time");
+    assert_refused("", &selection, ITR_E_USAGE,
+                   "target caller needs a fire point at a call (CALL#N), not time");
     selection.at = (struct itr_strings)LIST("pthread_create#2");
     assert_selected("", &selection, 1);
     assert_int_equal(cells.items[0].aim.target, ITR_TARGET_CALLER);
@@ -271,7 +291,8 @@ static void a_timer_does_not_fire_at_a_call(void **state) {
         .count = 1, .go = LIST("1.26"), .delivery = "timer", .at = LIST("pthread_create#2")};
     (void)state;
     if (itrp_capabilities()->signals) {
-        assert_refused("", &selection, ITR_E_USAGE, "delivery timer needs a fire point in time or at a phase");
+        assert_refused("", &selection, ITR_E_USAGE,
+                       "delivery timer needs a fire point in time or at a phase");
     } else {
         assert_refused("", &selection, ITR_E_UNSUPPORTED, "cannot be sent by timer");
     }
@@ -279,12 +300,15 @@ static void a_timer_does_not_fire_at_a_call(void **state) {
 
 /* ---- controls ---- */
 
-static const char with_controls[] =
-    ", \"at\": \"load-begin\", \"controls\": {\"late\": {\"at\": \"init-done\", \"env\": {\"C\": \"3\"}},"
-    " \"silent\": {\"event\": null, \"expect\": \"not-fired\"}}";
+static const char with_controls[] = ", \"at\": \"load-begin\", \"controls\": {\"late\": {\"at\": "
+                                    "\"init-done\", \"env\": {\"C\": \"3\"}},"
+                                    " \"silent\": {\"event\": null, \"expect\": \"not-fired\"}}";
 
 static void controls_run_at_their_own_point(void **state) {
-    struct itr_selection selection = {.count = 100, .control_count = 7, .go = LIST("1.26"), .all_controls = true,
+    struct itr_selection selection = {.count = 100,
+                                      .control_count = 7,
+                                      .go = LIST("1.26"),
+                                      .all_controls = true,
                                       .at = LIST("time", "waiting")};
     (void)state;
     assert_selected(with_controls, &selection, 4);
@@ -314,7 +338,8 @@ static void controls_can_be_chosen_by_name(void **state) {
     assert_selected(with_controls, &selection, 1);
     assert_string_equal(cells.items[0].control, "silent");
     selection.controls = (struct itr_strings)LIST("silent", "loud");
-    assert_refused(with_controls, &selection, ITR_E_USAGE, "--control loud: case planted has no such control");
+    assert_refused(with_controls, &selection, ITR_E_USAGE,
+                   "--control loud: case planted has no such control");
 }
 
 /* ---- event, delivery, environment ---- */
@@ -348,7 +373,8 @@ static void what_cannot_be_sent_here_is_unsupported(void **state) {
 }
 
 static void environment_is_added_and_replaced(void **state) {
-    struct itr_selection selection = {.count = 1, .go = LIST("1.26"), .environment = LIST("B=new", "AA=4", "Z=a=b,c")};
+    struct itr_selection selection = {
+        .count = 1, .go = LIST("1.26"), .environment = LIST("B=new", "AA=4", "Z=a=b,c")};
     (void)state;
     assert_selected(", \"env\": {\"A\": \"1\", \"B\": \"2\", \"BB\": \"3\"}", &selection, 1);
     assert_string_equal(cells.items[0].environment, "A=1\nBB=3\nB=new\nAA=4\nZ=a=b,c");
@@ -367,11 +393,19 @@ static void environment_that_cannot_be_is_refused(void **state) {
 }
 
 static void the_rest_of_a_selection_is_taken_over(void **state) {
-    struct itr_selection selection = {.count = 1, .go = LIST("1.26"), .has_window = true, .window_from_ns = 5,
-                                      .window_to_ns = 6000, .deadline_ns = 77, .has_hold = true, .hold_ns = 0,
-                                      .no_exception_record = true, .at = LIST("time", "load-begin")};
+    struct itr_selection selection = {.count = 1,
+                                      .go = LIST("1.26"),
+                                      .has_window = true,
+                                      .window_from_ns = 5,
+                                      .window_to_ns = 6000,
+                                      .deadline_ns = 77,
+                                      .has_hold = true,
+                                      .hold_ns = 0,
+                                      .no_exception_record = true,
+                                      .at = LIST("time", "load-begin")};
     (void)state;
-    assert_selected(", \"hold\": \"5ms\", \"flags\": [\"record-exceptions\", \"own-console\"]", &selection, 2);
+    assert_selected(", \"hold\": \"5ms\", \"flags\": [\"record-exceptions\", \"own-console\"]",
+                    &selection, 2);
     assert_int_equal(cells.items[0].aim.window_from_ns, 5);
     assert_int_equal(cells.items[0].aim.window_to_ns, 6000);
     assert_int_equal(cells.items[0].deadline_ns, 77);
@@ -386,7 +420,8 @@ static void known_failures_apply_where_they_say(void **state) {
     static const char *const template =
         ", \"controls\": {\"late\": {\"at\": \"init-done\"}}, \"known\": ["
         "{\"outcome\": \"lost\"},"
-        "{\"outcome\": \"hang\", \"go\": \">=1.26\", \"signature\": \"hang *\", \"rate\": [0.25, 0.75], \"thread\": \"https://x/1\"},"
+        "{\"outcome\": \"hang\", \"go\": \">=1.26\", \"signature\": \"hang *\", \"rate\": [0.25, "
+        "0.75], \"thread\": \"https://x/1\"},"
         "{\"outcome\": \"crash\", \"go\": \"<1.26\"},"
         "{\"outcome\": \"fatal\", \"at\": [\"time\", \"waiting\"]},"
         "{\"outcome\": \"garbage\", \"at\": [\"waiting\"]},"
@@ -420,7 +455,8 @@ static void known_failures_do_not_hold_for_something_else(void **state) {
     struct itr_selection as_filed = {.count = 1, .go = LIST("1.26")};
     struct itr_selection event = {.count = 1, .go = LIST("1.26"), .event = other_event_here};
     struct itr_selection target = {.count = 1, .go = LIST("1.26"), .target = "main"};
-    struct itr_selection environment = {.count = 1, .go = LIST("1.26"), .environment = LIST("GODEBUG=x")};
+    struct itr_selection environment = {
+        .count = 1, .go = LIST("1.26"), .environment = LIST("GODEBUG=x")};
     (void)state;
     assert_selected(more, &as_filed, 1);
     assert_selected(more, &event, 2);
@@ -452,7 +488,8 @@ static void a_pattern_that_is_too_long_is_refused(void **state) {
     char more[512];
     struct itr_selection selection = {.count = 1, .go = LIST("1.26")};
     (void)state;
-    snprintf(more, sizeof more, ", \"known\": [{\"outcome\": \"lost\", \"signature\": \"%0*d\"}]", ITR_NAME_MAX, 1);
+    snprintf(more, sizeof more, ", \"known\": [{\"outcome\": \"lost\", \"signature\": \"%0*d\"}]",
+             ITR_NAME_MAX, 1);
     assert_refused(more, &selection, ITR_E_LIMIT, "is too long");
 }
 
@@ -492,15 +529,20 @@ static void a_case_whose_event_cannot_be_sent_does_not_run_here(void **state) {
 static void hosts_and_libraries_are_found_beside_the_program(void **state) {
     char path[1400];
     (void)state;
-    assert_int_equal(itr_layout_host(&layout, "library_host", false, path, sizeof path, &error), ITR_OK);
+    assert_int_equal(itr_layout_host(&layout, "library_host", false, path, sizeof path, &error),
+                     ITR_OK);
     assert_contains(path, "libexec/initrace/library_host");
-    assert_int_equal(itr_layout_host(&layout, "library_host", true, path, sizeof path, &error), ITR_E_NOT_FOUND);
+    assert_int_equal(itr_layout_host(&layout, "library_host", true, path, sizeof path, &error),
+                     ITR_E_NOT_FOUND);
     assert_contains(error.text, "library_host_hooked");
-    assert_int_equal(itr_layout_library(&layout, "minimal", "go1.19.8", path, sizeof path, &error), ITR_OK);
+    assert_int_equal(itr_layout_library(&layout, "minimal", "go1.19.8", path, sizeof path, &error),
+                     ITR_OK);
     assert_contains(path, "lib/initrace/go1.19.8/minimal");
-    assert_int_equal(itr_layout_library(&layout, "minimal", "go1.9.7", path, sizeof path, &error), ITR_E_NOT_FOUND);
+    assert_int_equal(itr_layout_library(&layout, "minimal", "go1.9.7", path, sizeof path, &error),
+                     ITR_E_NOT_FOUND);
     assert_contains(error.text, "go1.9.7");
-    assert_int_equal(itr_layout_library(&layout, "plain", "go1.9.7", path, sizeof path, &error), ITR_OK);
+    assert_int_equal(itr_layout_library(&layout, "plain", "go1.9.7", path, sizeof path, &error),
+                     ITR_OK);
     assert_contains(path, "lib/initrace/c/plain"); /* the same for every Go */
     assert_true(itr_layout_is_plain(&layout, "plain"));
     assert_false(itr_layout_is_plain(&layout, "minimal"));

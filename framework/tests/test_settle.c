@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#define MS UINT64_C(1000000)
-#define NOW (UINT64_C(1000) * MS)
+#define MS    UINT64_C(1000000)
+#define NOW   (UINT64_C(1000) * MS)
 #define QUIET (UINT64_C(300) * MS)
 
 static struct itr_ledger_request request;
@@ -34,7 +34,8 @@ static int set_up(void **state) {
 }
 
 static enum itr_settled look(uint64_t at_ns, uint64_t cpu_ns, bool asleep, bool pending) {
-    struct itrp_activity activity = {.cpu_ns = cpu_ns, .thorough = true, .asleep = asleep, .pending = pending};
+    struct itrp_activity activity = {
+        .cpu_ns = cpu_ns, .thorough = true, .asleep = asleep, .pending = pending};
     return itr_settle_look(&settle, &request, &reply, &activity, at_ns, QUIET);
 }
 

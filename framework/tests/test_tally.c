@@ -24,8 +24,10 @@ static int tear_down(void **state) {
 }
 
 static void add(uint64_t trial, enum itr_outcome outcome, const char *signature, int64_t fired_ns) {
-    struct itr_row row = {
-        .trial = trial, .outcome = outcome, .signature = signature, .fired_after_load_ns = fired_ns};
+    struct itr_row row = {.trial = trial,
+                          .outcome = outcome,
+                          .signature = signature,
+                          .fired_after_load_ns = fired_ns};
     itr_tally_add(&tally, &row);
 }
 
@@ -112,7 +114,8 @@ static void the_number_of_signatures_has_a_ceiling(void **state) {
     assert_int_equal(sum, 3000);
     uint64_t others = itr_tally_count_of(&tally, "(other fatal signatures)");
     assert_int_equal(others, 3000 - (tally.signature_count - 1));
-    add(3000, ITR_OUTCOME_FATAL, "fatal \"number 0\"", INT64_MIN); /* what has its place goes on being counted */
+    add(3000, ITR_OUTCOME_FATAL, "fatal \"number 0\"",
+        INT64_MIN); /* what has its place goes on being counted */
     assert_int_equal(itr_tally_count_of(&tally, "fatal \"number 0\""), 2);
     assert_int_equal(itr_tally_count_of(&tally, "(other fatal signatures)"), others);
 }
@@ -146,7 +149,7 @@ static void shots_are_counted_by_their_place_in_the_window(void **state) {
         int64_t fired_ns;
         int bucket; /* -1: none */
     } rows[] = {
-        {INT64_MIN, -1}, {-5, 0},    {0, 0},     {1000, 0},  {1099, 0},  {1100, 1},
+        {INT64_MIN, -1}, {-5, 0},    {0, 0},     {1000, 0},  {1099, 0},   {1100, 1},
         {1999, 9},       {2000, 10}, {2999, 19}, {3000, 20}, {99999, 20}, {INT64_MAX, 20},
     };
     uint64_t expected[ITR_TALLY_BUCKETS + 1] = {0};
