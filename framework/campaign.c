@@ -96,6 +96,7 @@ static void count(struct itr_campaign *campaign, const struct job *job, const st
         .trial = job->trial,
         .outcome = result->outcome,
         .signature = result->signature,
+        .detail = result->detail,
         .fired_after_load_ns = itr_record_fired_after_load(record->seen),
         .strays = record->seen->strays,
     };

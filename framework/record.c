@@ -253,6 +253,7 @@ enum itr_status itr_record_read(const json_t *json, uint64_t *cell, struct itr_r
         .trial = (uint64_t)json_integer_value(json_object_get(json, "trial")),
         .outcome = (enum itr_outcome)value,
         .signature = signature,
+        .detail = json_string_value(json_object_get(json, "detail")),
         .fired_after_load_ns = loaded && json_is_integer(fired) ? (int64_t)json_integer_value(fired) : INT64_MIN,
         .strays = (uint32_t)json_integer_value(json_object_get(json, "strays")),
     };

@@ -28,7 +28,7 @@ json_t *itr_record_to_json(const struct itr_record *record);
 /* The time of the first shot after load-begin, as in struct itr_row. */
 int64_t itr_record_fired_after_load(const struct itr_observation *seen);
 
-/* What a line says, for counting it again. `signature` is borrowed from `json`. */
+/* What a line says, for counting it again. `signature` and `detail` are borrowed from `json`. */
 enum itr_status itr_record_read(const json_t *json, uint64_t *cell, struct itr_row *row,
                                 struct itr_error *err) ITR_MUST_USE;
 /* Where the shot of a recorded trial was planned: nanoseconds after its phase, and the trial's seed. */

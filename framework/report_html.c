@@ -90,6 +90,10 @@ static void section(struct itr_text *out, const struct itr_summary *summary, siz
         const struct itr_tally_signature *one = &tally->signatures[k];
         itr_text_printf(out, "<tr><td class=n>%" PRIu64 "</td><td><code>", one->count);
         escaped(out, one->text);
+        if (one->detail != NULL) {
+            itr_text_add(out, "</code><br>first: <code>");
+            escaped(out, one->detail);
+        }
         itr_text_printf(out, "</code></td><td><code>initrace replay DIR %" PRIu64 "</code></td></tr>\n",
                         one->first_trial);
     }

@@ -131,6 +131,11 @@ static void print_signatures(struct itr_text *out, const struct itr_summary *sum
         }
         safe(text, sizeof text, one->text);
         itr_text_printf(out, "    %" PRIu64 " × %s\n", one->count, text);
+        if (one->detail != NULL) {
+            char detail[800];
+            safe(detail, sizeof detail, one->detail);
+            itr_text_printf(out, "      first: %s\n", detail);
+        }
         if (summary->folder[0] != '\0') {
             itr_text_printf(out, "      replay: initrace replay \"%s\" %" PRIu64 "\n", summary->folder,
                             one->first_trial);

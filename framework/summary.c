@@ -24,7 +24,8 @@ static json_t *signatures_to_json(const struct itr_tally *tally) {
     json_t *list = json_array();
     for (size_t i = 0; i < tally->signature_count; i++) {
         const struct itr_tally_signature *one = &tally->signatures[i];
-        json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:I}", "signature", one->text, "outcome",
+        json_array_append_new(list, json_pack("{s:s, s:s?, s:s, s:I, s:I}", "signature", one->text, "detail",
+                                              one->detail, "outcome",
                                               itr_outcome_name((uint32_t)one->outcome), "count",
                                               (json_int_t)one->count, "first_trial", (json_int_t)one->first_trial));
     }

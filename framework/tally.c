@@ -16,6 +16,7 @@ void itr_tally_begin(struct itr_tally *tally, enum itr_outcome expect, uint64_t 
 void itr_tally_release(struct itr_tally *tally) {
     for (size_t i = 0; i < tally->signature_count; i++) {
         free(tally->signatures[i].text);
+        free(tally->signatures[i].detail);
     }
     free(tally->signatures);
     *tally = (struct itr_tally){0};
@@ -53,7 +54,7 @@ static struct itr_tally_signature *add(struct itr_tally *tally, const struct itr
     }
     struct itr_tally_signature *signature = &tally->signatures[tally->signature_count++];
     *signature =
-        (struct itr_tally_signature){.text = copy, .outcome = row->outcome, .first_trial = row->trial};
+        (struct itr_tally_signature){.text = copy, .outcome = row->outcome, .first_trial = UINT64_MAX};
     return signature;
 }
 
@@ -80,6 +81,15 @@ static void add_place(struct itr_tally *tally, const struct itr_row *row, bool f
     }
 }
 
+/* The earliest trial of a signature stands for it; slots finish out of order. */
+static void note_first(struct itr_tally_signature *signature, const struct itr_row *row) {
+    if (row->trial < signature->first_trial) {
+        signature->first_trial = row->trial;
+        free(signature->detail);
+        signature->detail = row->detail != NULL && row->detail[0] != '\0' ? strdup(row->detail) : NULL;
+    }
+}
+
 void itr_tally_add(struct itr_tally *tally, const struct itr_row *row) {
     tally->trials++;
     tally->outcomes[row->outcome]++;
@@ -91,7 +101,7 @@ void itr_tally_add(struct itr_tally *tally, const struct itr_row *row) {
         }
         if (signature != NULL) {
             signature->count++;
-            signature->first_trial = row->trial < signature->first_trial ? row->trial : signature->first_trial;
+            note_first(signature, row);
         }
     }
     add_place(tally, row, row->outcome != tally->expect && !was_missed(tally, row->outcome));

@@ -18,6 +18,7 @@ struct itr_tally_signature {
     enum itr_outcome outcome;
     uint64_t count;
     uint64_t first_trial;
+    char *detail; /* what that trial adds: exact PC, addresses, counts; NULL: nothing */
 };
 
 struct itr_tally {
@@ -41,6 +42,7 @@ struct itr_row {
     uint64_t trial;
     enum itr_outcome outcome;
     const char *signature;
+    const char *detail; /* NULL: none */
     int64_t fired_after_load_ns;
     uint32_t strays;
 };

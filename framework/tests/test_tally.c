@@ -202,9 +202,33 @@ static void strays_are_added_up(void **state) {
     assert_int_equal(tally.strays, 6);
 }
 
+static void the_detail_is_that_of_the_first_trial(void **state) {
+    struct itr_tally tally;
+    struct itr_row row = {.outcome = ITR_OUTCOME_CRASH, .signature = "crash X", .fired_after_load_ns = INT64_MIN};
+    (void)state;
+    itr_tally_begin(&tally, ITR_OUTCOME_DELIVERED, 0, 0);
+    row.trial = 7;
+    row.detail = "seventh";
+    itr_tally_add(&tally, &row);
+    row.trial = 3; /* slots finish out of order */
+    row.detail = "third";
+    itr_tally_add(&tally, &row);
+    row.trial = 9;
+    row.detail = "ninth";
+    itr_tally_add(&tally, &row);
+    assert_int_equal(tally.signatures[0].first_trial, 3);
+    assert_string_equal(tally.signatures[0].detail, "third");
+    row.trial = 1;
+    row.detail = NULL;
+    itr_tally_add(&tally, &row);
+    assert_null(tally.signatures[0].detail);
+    itr_tally_release(&tally);
+}
+
 int main(void) {
 #define TALLY_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_detail_is_that_of_the_first_trial),
         TALLY_TEST(outcomes_and_signatures_are_counted),
         TALLY_TEST(the_rate_is_that_of_shots_that_landed),
         TALLY_TEST(without_shots_that_landed_nothing_is_known),
