@@ -203,26 +203,26 @@ static void strays_are_added_up(void **state) {
 }
 
 static void the_detail_is_that_of_the_first_trial(void **state) {
-    struct itr_tally tally;
-    struct itr_row row = {.outcome = ITR_OUTCOME_CRASH, .signature = "crash X", .fired_after_load_ns = INT64_MIN};
+    struct itr_tally own;
+    struct itr_row one = {.outcome = ITR_OUTCOME_CRASH, .signature = "crash X", .fired_after_load_ns = INT64_MIN};
     (void)state;
-    itr_tally_begin(&tally, ITR_OUTCOME_DELIVERED, 0, 0);
-    row.trial = 7;
-    row.detail = "seventh";
-    itr_tally_add(&tally, &row);
-    row.trial = 3; /* slots finish out of order */
-    row.detail = "third";
-    itr_tally_add(&tally, &row);
-    row.trial = 9;
-    row.detail = "ninth";
-    itr_tally_add(&tally, &row);
-    assert_int_equal(tally.signatures[0].first_trial, 3);
-    assert_string_equal(tally.signatures[0].detail, "third");
-    row.trial = 1;
-    row.detail = NULL;
-    itr_tally_add(&tally, &row);
-    assert_null(tally.signatures[0].detail);
-    itr_tally_release(&tally);
+    itr_tally_begin(&own, ITR_OUTCOME_DELIVERED, 0, 0);
+    one.trial = 7;
+    one.detail = "seventh";
+    itr_tally_add(&own, &one);
+    one.trial = 3; /* slots finish out of order */
+    one.detail = "third";
+    itr_tally_add(&own, &one);
+    one.trial = 9;
+    one.detail = "ninth";
+    itr_tally_add(&own, &one);
+    assert_int_equal(own.signatures[0].first_trial, 3);
+    assert_string_equal(own.signatures[0].detail, "third");
+    one.trial = 1;
+    one.detail = NULL;
+    itr_tally_add(&own, &one);
+    assert_null(own.signatures[0].detail);
+    itr_tally_release(&own);
 }
 
 int main(void) {
