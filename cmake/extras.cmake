@@ -19,7 +19,9 @@ if(EXISTS "${CMAKE_SOURCE_DIR}/framework/bench/bench.c")
                     COMMENT "Trials per second against a bare loop")
   add_custom_target(bench-memory COMMAND initrace_bench ${itr_bench_memory} USES_TERMINAL VERBATIM
                     COMMENT "The runner's memory in a long campaign")
-  foreach(target IN ITEMS bench bench-memory)
+  add_custom_target(bench-exact COMMAND initrace_bench exact sigusr1-during-init 1000 USES_TERMINAL VERBATIM
+                    COMMENT "Shots at an exact point per second against strace --inject")
+  foreach(target IN ITEMS bench bench-memory bench-exact)
     add_dependencies(${target} initrace golibs host_library_host host_library_host_hooked plainlib_plain)
   endforeach()
 endif()

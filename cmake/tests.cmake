@@ -46,13 +46,22 @@ add_executable(contract_child platform/tests/child.c)
 target_link_libraries(contract_child PRIVATE initrace_host)
 set_target_properties(contract_child PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
 
+set(THREADS_PREFER_PTHREAD_FLAG ON)
+find_package(Threads REQUIRED)
+# What the debugger's contract lets the child load: all its names are exported.
+add_library(contract_library SHARED platform/tests/debug_library.c)
+target_link_libraries(contract_library PRIVATE initrace_common Threads::Threads)
+set_target_properties(contract_library PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests"
+                      RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests" WINDOWS_EXPORT_ALL_SYMBOLS ON)
+
 file(GLOB itr_contract_tests CONFIGURE_DEPENDS platform/tests/contract_*.c
      platform/${itr_platform}/tests/contract_*.c)
 foreach(file IN LISTS itr_contract_tests)
   itr_cmocka_test(contract "${file}")
   get_filename_component(name "${file}" NAME_WE)
-  add_dependencies(${name} contract_child)
-  target_compile_definitions(${name} PRIVATE "INITRACE_CONTRACT_CHILD=\"$<TARGET_FILE:contract_child>\"")
+  add_dependencies(${name} contract_child contract_library)
+  target_compile_definitions(${name} PRIVATE "INITRACE_CONTRACT_CHILD=\"$<TARGET_FILE:contract_child>\""
+                             "INITRACE_CONTRACT_LIBRARY=\"$<TARGET_FILE:contract_library>\"")
   string(REGEX REPLACE "^contract_" "" name "${name}")
   set_tests_properties(contract.${name} PROPERTIES RUN_SERIAL ON)
 endforeach()
@@ -69,6 +78,62 @@ add_dependencies(self_campaign initrace self_keeper)
 target_compile_definitions(self_campaign PRIVATE "INITRACE_PROGRAM=\"$<TARGET_FILE:initrace>\""
                            "INITRACE_KEEPER=\"$<TARGET_FILE:self_keeper>\"")
 set_tests_properties(self.campaign PROPERTIES TIMEOUT 600)
+
+itr_cmocka_test(self framework/tests/self_replay.c)
+add_dependencies(self_replay initrace host_library_host plainlib_plain)
+target_compile_definitions(self_replay PRIVATE "INITRACE_PROGRAM=\"$<TARGET_FILE:initrace>\""
+                           "INITRACE_LIBRARY=\"$<TARGET_FILE:plainlib_plain>\"")
+
+# ---- planted windows and races, to be found blind ----
+
+# Their sources are made from seeds: other ones make other windows.
+# A sanitizer makes the runner slow, and it is the runner that it looks at: one seed shows it all paths.
+if(INITRACE_SANITIZE)
+  set(itr_seeds "1")
+else()
+  set(itr_seeds "1;2;3")
+endif()
+set(INITRACE_PLANTED_SEEDS "${itr_seeds}" CACHE STRING "Seeds of the libraries with planted windows")
+set(itr_planted_dir "${CMAKE_BINARY_DIR}/tests/planted")
+
+# A library that only tests load, as $<target>.so or .dll in itr_planted_dir.
+function(itr_planted_library target)
+  add_library(${target} MODULE ${ARGN})
+  target_link_libraries(${target} PRIVATE initrace_common Threads::Threads)
+  set_target_properties(${target} PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY "${itr_planted_dir}")
+endfunction()
+
+set(itr_planted_libraries "")
+foreach(seed IN LISTS INITRACE_PLANTED_SEEDS)
+  set(source "${itr_planted_dir}/planted_${seed}.c")
+  add_custom_command(OUTPUT "${source}"
+    COMMAND ${CMAKE_COMMAND} "-DSEED=${seed}" "-DOUTPUT=${source}" -P "${CMAKE_SOURCE_DIR}/cmake/plant.cmake"
+    DEPENDS cmake/plant.cmake VERBATIM)
+  # All libraries of a seed are made of one file, which is written once.
+  add_custom_target(planted_source_${seed} DEPENDS "${source}")
+  foreach(misdeed IN ITEMS nothing loss hang crash)
+    set(target planted_${misdeed}_${seed})
+    itr_planted_library(${target} "${source}" platform/${itr_platform}/tests/planted.c)
+    string(TOUPPER "PLANTED_MISDEED=PLANTED_${misdeed}" definition)
+    target_compile_definitions(${target} PRIVATE ${definition})
+    add_dependencies(${target} planted_source_${seed})
+    list(APPEND itr_planted_libraries ${target})
+  endforeach()
+endforeach()
+if(NOT WIN32)
+  itr_planted_library(planted_race cases/selftest/planted/race.c)
+  list(APPEND itr_planted_libraries planted_race)
+endif()
+
+list(JOIN INITRACE_PLANTED_SEEDS "," itr_text)
+foreach(name IN ITEMS locate debugged)
+  itr_cmocka_test(self framework/tests/self_${name}.c)
+  add_dependencies(self_${name} initrace golibs host_library_host ${itr_planted_libraries})
+  target_compile_definitions(self_${name} PRIVATE "INITRACE_PROGRAM=\"$<TARGET_FILE:initrace>\""
+                             "INITRACE_PLANTED=\"${itr_planted_dir}\"" "INITRACE_PLANTED_SEEDS=${itr_text}")
+  # A host's pace is part of what is measured: nothing else runs beside it.
+  set_tests_properties(self.${name} PROPERTIES TIMEOUT 600 RUN_SERIAL ON)
+endforeach()
 
 # ---- cases ----
 

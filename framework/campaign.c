@@ -45,6 +45,9 @@ static bool is_done(const struct itr_campaign *campaign, uint64_t trial) {
 }
 
 static bool cell_is_over(const struct itr_campaign *campaign, const struct itr_cell *cell) {
+    if (cell->skip[0] != '\0') {
+        return true;
+    }
     if (campaign->options->duration_ns > 0) {
         return uv_hrtime() - campaign->cell_begin_ns >= campaign->options->duration_ns;
     }
@@ -99,8 +102,10 @@ static void count(struct itr_campaign *campaign, const struct job *job, const st
         .detail = result->detail,
         .fired_after_load_ns = itr_record_fired_after_load(record->seen),
         .strays = record->seen->strays,
+        .sweep_index = record->plan->sweep_index,
     };
     itr_tally_add(tally, &row);
+    itr_campaign_count_place(campaign, job->cell, &row);
     campaign->finished++;
     if (result->outcome != tally->expect) {
         campaign->failures++;
@@ -146,7 +151,7 @@ static void run_trial(struct itr_campaign *campaign, const struct worker *worker
     struct itr_plan plan;
     struct itr_observation seen;
     struct itr_classification result;
-    struct itr_work *work = &campaign->works[job->cell];
+    struct itr_work *work = campaign->parts[job->cell].work;
     const struct itr_cell *cell = &campaign->summary->cells[job->cell];
     struct itr_record record = {
         .cell = job->cell,
@@ -321,14 +326,14 @@ static void run_slots(struct itr_campaign *campaign) {
 
 /* ---- after the last ---- */
 
-static enum itr_status finish(struct itr_campaign *campaign, uint64_t begin_ns, struct itr_error *err) {
+static enum itr_status finish(struct itr_campaign *campaign, struct itr_error *err) {
     struct itr_summary *summary = campaign->summary;
     uint64_t planned = 0;
     for (size_t i = 0; i < summary->count; i++) {
         planned += summary->cells[i].count;
     }
     summary->seed = campaign->options->seed;
-    summary->elapsed_s = (double)(uv_hrtime() - begin_ns) / 1e9;
+    summary->elapsed_s = (double)(uv_hrtime() - campaign->begin_ns) / 1e9;
     summary->interrupted = campaign->interrupt_count > 0 && (planned == 0 || campaign->finished < planned);
     snprintf(summary->folder, sizeof summary->folder, "%s", campaign->folder.path);
     itr_summary_judge(summary);
@@ -353,39 +358,96 @@ enum itr_status itr_campaign_write_reports(const struct itr_summary *summary, st
     return status;
 }
 
-enum itr_status itr_campaign_run(const struct itr_campaign_options *options, const struct itr_layout *layout,
-                                 struct itr_cell *cells, size_t cell_count, struct itr_summary *summary,
-                                 struct itr_error *err) {
-    struct itr_campaign campaign = {.options = options, .layout = layout, .summary = summary};
-    uint64_t begin_ns = uv_hrtime();
+enum itr_status itr_campaign_open(struct itr_campaign **out, const struct itr_campaign_options *options,
+                                  const struct itr_layout *layout, const struct itr_cell *cells, size_t count,
+                                  struct itr_summary *summary, struct itr_error *err) {
+    struct itr_campaign *campaign = calloc(1, sizeof *campaign);
     *summary = (struct itr_summary){0};
-    enum itr_status status = itr_summary_allocate(summary, cell_count, err);
+    if (campaign == NULL) {
+        return itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory");
+    }
+    *campaign = (struct itr_campaign){
+        .options = options, .layout = layout, .summary = summary, .begin_ns = uv_hrtime()};
+    uv_mutex_init(&campaign->lock);
+    enum itr_status status = itr_summary_allocate(summary, count, err);
+    if (status == ITR_OK) {
+        memcpy(summary->cells, cells, count * sizeof *cells);
+        status = itr_campaign_prepare(campaign, err);
+    }
+    if (status != ITR_OK) {
+        itr_campaign_release(campaign);
+        itr_summary_release(summary);
+        return status;
+    }
+    *out = campaign;
+    return ITR_OK;
+}
+
+enum itr_status itr_campaign_work(struct itr_campaign *campaign, struct itr_error *err) {
+    if (campaign->stop) { /* interrupted, or failed */
+        return ITR_OK;
+    }
+    itr_progress_begin(&campaign->progress, campaign->options->progress);
+    run_slots(campaign);
+    if (campaign->failed) {
+        *err = campaign->error;
+        return campaign->error.status;
+    }
+    return ITR_OK;
+}
+
+bool itr_campaign_is_interrupted(const struct itr_campaign *campaign) {
+    return campaign->interrupt_count > 0;
+}
+
+const char *itr_campaign_folder(const struct itr_campaign *campaign) {
+    return campaign->folder.path;
+}
+
+const struct itr_sweep *itr_campaign_sweep(const struct itr_campaign *campaign, size_t cell) {
+    return campaign->parts[cell].sweep;
+}
+
+const struct itr_work *itr_campaign_cell_work(const struct itr_campaign *campaign, size_t cell) {
+    return campaign->parts[cell].work;
+}
+
+enum itr_status itr_campaign_close(struct itr_campaign *campaign, struct itr_error *err) {
+    enum itr_status status = finish(campaign, err);
+    itr_campaign_release(campaign);
+    return status;
+}
+
+void itr_campaign_release(struct itr_campaign *campaign) {
+    for (size_t i = 0; campaign->parts != NULL && i < campaign->summary->count; i++) {
+        struct itr_campaign_cell *part = &campaign->parts[i];
+        itr_sweep_free(part->sweep);
+        if (part->work != NULL && !part->borrows_work) {
+            itr_work_close(part->work);
+            free(part->work);
+        }
+    }
+    itr_folder_close(&campaign->folder);
+    uv_mutex_destroy(&campaign->lock);
+    free(campaign->parts);
+    free(campaign->done);
+    free(campaign);
+}
+
+enum itr_status itr_campaign_run(const struct itr_campaign_options *options, const struct itr_layout *layout,
+                                 const struct itr_cell *cells, size_t count, struct itr_summary *summary,
+                                 struct itr_error *err) {
+    struct itr_campaign *campaign = NULL;
+    enum itr_status status = itr_campaign_open(&campaign, options, layout, cells, count, summary, err);
     if (status != ITR_OK) {
         return status;
     }
-    memcpy(summary->cells, cells, cell_count * sizeof *cells);
-    uv_mutex_init(&campaign.lock);
-    status = itr_campaign_prepare(&campaign, err);
-    if (status == ITR_OK) {
-        itr_progress_begin(&campaign.progress, options->progress);
-        run_slots(&campaign);
-        if (campaign.failed) {
-            *err = campaign.error;
-            status = campaign.error.status;
-        }
-        struct itr_error why = {0};
-        if (finish(&campaign, begin_ns, &why) != ITR_OK && status == ITR_OK) {
-            *err = why;
-            status = why.status;
-        }
+    struct itr_error why = {0};
+    status = itr_campaign_work(campaign, err);
+    if (itr_campaign_close(campaign, &why) != ITR_OK && status == ITR_OK) {
+        *err = why;
+        status = why.status;
     }
-    for (size_t i = 0; campaign.works != NULL && i < cell_count; i++) {
-        itr_work_close(&campaign.works[i]);
-    }
-    itr_folder_close(&campaign.folder);
-    uv_mutex_destroy(&campaign.lock);
-    free(campaign.works);
-    free(campaign.done);
     if (status != ITR_OK) {
         itr_summary_release(summary);
     }

@@ -5,6 +5,9 @@
 
 #include "framework/layout.h"
 #include "framework/summary.h"
+#include "framework/sweep.h"
+
+#include "framework/work.h"
 
 struct itr_campaign_options {
     uint64_t seed;
@@ -24,8 +27,32 @@ struct itr_campaign_options {
  * and in `*summary`, which the caller gives to itr_summary_release(). SIGINT or SIGTERM once: trials under
  * way are finished; twice: they are ended. Both still give a summary (interrupted). */
 enum itr_status itr_campaign_run(const struct itr_campaign_options *options, const struct itr_layout *layout,
-                                 struct itr_cell *cells, size_t count, struct itr_summary *summary,
+                                 const struct itr_cell *cells, size_t count, struct itr_summary *summary,
                                  struct itr_error *err) ITR_MUST_USE;
+
+/* The same in steps, for those who decide by what was seen where to fire next: open, then add and work as often
+ * as wanted, then close. `options`, `layout` and `summary` are borrowed until the close; the summary is the
+ * caller's from then on. */
+struct itr_campaign;
+enum itr_status itr_campaign_open(struct itr_campaign **campaign, const struct itr_campaign_options *options,
+                                  const struct itr_layout *layout, const struct itr_cell *cells, size_t count,
+                                  struct itr_summary *summary, struct itr_error *err) ITR_MUST_USE;
+/* Adds a sweep over `positions` of the axis of cell `like` (a sweep itself), `shots` at each; its index in the
+ * summary is the last. */
+enum itr_status itr_campaign_add_sweep(struct itr_campaign *campaign, size_t like, const char *at,
+                                       const uint32_t *positions, uint32_t count, uint32_t shots,
+                                       struct itr_error *err) ITR_MUST_USE;
+/* Runs all trials that were not run. An interrupt ends it, and all later ones at once. */
+enum itr_status itr_campaign_work(struct itr_campaign *campaign, struct itr_error *err) ITR_MUST_USE;
+bool itr_campaign_is_interrupted(const struct itr_campaign *campaign);
+/* Borrowed until the close. The sweep is NULL where the cell is none. */
+const char *itr_campaign_folder(const struct itr_campaign *campaign);
+const struct itr_sweep *itr_campaign_sweep(const struct itr_campaign *campaign, size_t cell);
+const struct itr_work *itr_campaign_cell_work(const struct itr_campaign *campaign, size_t cell);
+/* Judges, writes the reports, and ends the campaign, also on failure. */
+enum itr_status itr_campaign_close(struct itr_campaign *campaign, struct itr_error *err) ITR_MUST_USE;
+/* Ends it without reports. */
+void itr_campaign_release(struct itr_campaign *campaign);
 
 /* Version of initrace. */
 #define ITR_VERSION "0.1.0"

@@ -6,15 +6,26 @@
 #include "framework/campaign.h"
 #include "framework/folder.h"
 #include "framework/progress.h"
+#include "framework/sweep.h"
+
 #include "framework/work.h"
 
 #include <uv.h>
+
+/* What a cell has beside its place in the summary. */
+struct itr_campaign_cell {
+    struct itr_work *work;
+    bool borrows_work;       /* it is an earlier cell's */
+    struct itr_sweep *sweep; /* NULL: the cell is none */
+    size_t axis_of;          /* the cell whose axis the sweep fires along; most often its own */
+};
 
 struct itr_campaign {
     const struct itr_campaign_options *options;
     const struct itr_layout *layout;
     struct itr_summary *summary;
-    struct itr_work *works; /* one a cell */
+    struct itr_campaign_cell *parts; /* one a cell */
+    uint64_t begin_ns;
     struct itr_folder folder;
     unsigned char *done; /* resume: a bit for each trial that the folder has; NULL: none */
     uint64_t done_room;
@@ -40,8 +51,17 @@ struct itr_campaign {
     struct itr_progress progress;
 };
 
-/* Fills in works, folder, done, the cells' windows and the summary's tallies. Also on failure the caller
+/* Fills in parts, folder, done, the cells' windows and the summary's tallies. Also on failure the caller
  * closes and frees what there is. */
 enum itr_status itr_campaign_prepare(struct itr_campaign *campaign, struct itr_error *err) ITR_MUST_USE;
+
+/* Writes campaign.json, anew where it is there. */
+enum itr_status itr_campaign_write(struct itr_campaign *campaign, struct itr_error *err) ITR_MUST_USE;
+
+/* Counts a trial at its place, where its cell is a sweep. */
+void itr_campaign_count_place(struct itr_campaign *campaign, size_t cell, const struct itr_row *row);
+
+/* Gives each cell its trial numbers, one after the other. */
+void itr_campaign_number(struct itr_summary *summary);
 
 #endif

@@ -4,6 +4,7 @@
 #include "framework/campaign_parts.h"
 
 #include "framework/record.h"
+#include "framework/tracer.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +18,7 @@ enum {
 /* ---- calibration ---- */
 
 static bool needs_calibration(const struct itr_cell *cell) {
-    return cell->aim.event != ITR_EVENT_NONE && cell->aim.point.kind == ITR_POINT_TIME &&
+    return cell->aim.event != ITR_EVENT_NONE && cell->aim.point.kind == ITR_POINT_TIME && cell->skip[0] == '\0' &&
            cell->aim.window_to_ns == 0;
 }
 
@@ -43,19 +44,159 @@ static enum itr_status calibrate(struct itr_campaign *campaign, struct itr_slot 
             cell->init_p50_ns = like->init_p50_ns;
             cell->init_p95_ns = like->init_p95_ns;
         } else {
-            status = itr_work_calibrate(&campaign->works[i], cell, slot, CALIBRATION_TRIALS, err);
+            status = itr_work_calibrate(campaign->parts[i].work, cell, slot, CALIBRATION_TRIALS, err);
         }
         cell->aim.window_to_ns = cell->init_p95_ns;
     }
     return status;
 }
 
-static enum itr_status calibrate_all(struct itr_campaign *campaign, struct itr_error *err) {
+/* ---- sweeps ---- */
+
+static bool is_sweep(const struct itr_cell *cell) {
+    return cell->aim.point.kind == ITR_POINT_SWEEP && cell->skip[0] == '\0';
+}
+
+/* What the plans of a sweep's trials take from it, and how many trials it has. `shots` at each place. */
+static void aim_sweep(struct itr_cell *cell, const struct itr_sweep *sweep, uint64_t shots) {
+    cell->aim.sweep = sweep->rvas;
+    cell->aim.sweep_count = sweep->count;
+    cell->count = shots * sweep->count;
+}
+
+static void sweep_name(char *name, size_t room, size_t cell) {
+    snprintf(name, room, "sweep-%zu.json", cell);
+}
+
+static enum itr_status write_sweep(const struct itr_campaign *campaign, size_t cell, struct itr_error *err) {
+    char name[64];
+    const struct itr_campaign_cell *part = &campaign->parts[cell];
+    json_t *json = itr_sweep_to_json(part->sweep, part->work->library_image);
+    if (json_object_set_new(json, "axis_of", json_integer((json_int_t)part->axis_of)) != 0) {
+        json_decref(json);
+        return itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory writing a sweep");
+    }
+    sweep_name(name, sizeof name, cell);
+    enum itr_status status = itr_folder_write_json(campaign->folder.path, name, json, err);
+    json_decref(json);
+    return status;
+}
+
+/* An earlier sweep whose axis this one can have; `index` itself if there is none. */
+static size_t sweep_like(const struct itr_campaign *campaign, size_t index) {
+    const struct itr_cell *cells = campaign->summary->cells;
+    for (size_t k = 0; k < index; k++) {
+        if (campaign->parts[k].sweep != NULL && campaign->parts[k].axis_of == k && same_host(&cells[k], &cells[index]) &&
+            cells[k].aim.point.role == cells[index].aim.point.role &&
+            cells[k].aim.point.sweep == cells[index].aim.point.sweep) {
+            return k;
+        }
+    }
+    return index;
+}
+
+static enum itr_status sweep_again(struct itr_campaign *campaign, size_t like, size_t index, struct itr_error *err) {
+    const struct itr_sweep *model = campaign->parts[like].sweep;
+    struct itr_campaign_cell *part = &campaign->parts[index];
+    uint32_t *positions = calloc(model->count, sizeof *positions);
+    if (positions == NULL) {
+        return itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory for a sweep");
+    }
+    for (uint32_t i = 0; i < model->count; i++) {
+        positions[i] = model->places[i].position;
+    }
+    part->axis_of = like;
+    enum itr_status status = itr_sweep_some(&part->sweep, model, positions, model->count, err);
+    free(positions);
+    if (status != ITR_OK) {
+        return status;
+    }
+    aim_sweep(&campaign->summary->cells[index], part->sweep, campaign->summary->cells[index].count);
+    return write_sweep(campaign, index, err);
+}
+
+/* A thread that the library does not have is a skip of this cell, with the reason. */
+static enum itr_status trace_sweep(struct itr_campaign *campaign, size_t index, struct itr_error *err) {
+    char directory[1200];
+    struct itr_cell *cell = &campaign->summary->cells[index];
+    struct itr_campaign_cell *part = &campaign->parts[index];
+    part->axis_of = index;
+    struct itr_axis *axis = NULL;
+    struct itr_error why = {0};
+    if (campaign->options->progress) {
+        fprintf(stderr, "initrace: tracing the %s thread of %s\n", itr_role_name((uint32_t)cell->aim.point.role),
+                cell->case_name);
+    }
+    snprintf(directory, sizeof directory, "%s/hosts", campaign->folder.path);
+    enum itr_status status = itr_trace_cell(&axis, part->work, cell, cell->aim.point.role, directory, &why);
+    if (status == ITR_OK) {
+        status = itr_sweep_make(&part->sweep, axis, cell->aim.point.sweep, &why);
+    }
+    if (status == ITR_E_NOT_FOUND) {
+        snprintf(cell->skip, sizeof cell->skip, "%s", why.text);
+        cell->count = 0;
+        return ITR_OK;
+    }
+    if (status != ITR_OK) {
+        *err = why;
+        return status;
+    }
+    aim_sweep(cell, part->sweep, cell->count);
+    return write_sweep(campaign, index, err);
+}
+
+static enum itr_status trace_sweeps(struct itr_campaign *campaign, struct itr_error *err) {
+    enum itr_status status = ITR_OK;
+    for (size_t i = 0; i < campaign->summary->count && status == ITR_OK; i++) {
+        size_t like = sweep_like(campaign, i);
+        if (is_sweep(&campaign->summary->cells[i])) {
+            status = like != i ? sweep_again(campaign, like, i, err) : trace_sweep(campaign, i, err);
+        }
+    }
+    itr_campaign_number(campaign->summary);
+    return status;
+}
+
+/* The sweeps of a campaign that is resumed, from its folder. */
+static enum itr_status read_sweeps(struct itr_campaign *campaign, struct itr_error *err) {
+    enum itr_status status = ITR_OK;
+    for (size_t i = 0; i < campaign->summary->count && status == ITR_OK; i++) {
+        struct itr_cell *cell = &campaign->summary->cells[i];
+        char name[64];
+        json_t *json = NULL;
+        if (!is_sweep(cell)) {
+            continue;
+        }
+        sweep_name(name, sizeof name, i);
+        status = itr_folder_read_json(campaign->folder.path, name, &json, err);
+        if (status == ITR_OK) {
+            size_t like = (size_t)json_integer_value(json_object_get(json, "axis_of"));
+            campaign->parts[i].axis_of = like < i ? like : i;
+            status = itr_sweep_from_json(&campaign->parts[i].sweep, json, like < i ? campaign->parts[like].sweep : NULL, err);
+        }
+        if (status == ITR_OK) {
+            aim_sweep(cell, campaign->parts[i].sweep, cell->count / campaign->parts[i].sweep->count);
+        }
+        json_decref(json);
+    }
+    return status;
+}
+
+void itr_campaign_number(struct itr_summary *summary) {
+    uint64_t next = 0;
+    for (size_t i = 0; i < summary->count; i++) {
+        summary->cells[i].first_trial = next;
+        next += summary->cells[i].count;
+    }
+}
+
+/* All that must be measured before the first trial. */
+static enum itr_status measure(struct itr_campaign *campaign, struct itr_error *err) {
     struct itr_slot *slot = NULL;
     char directory[1200];
     bool any = false;
     for (size_t i = 0; i < campaign->summary->count; i++) {
-        any = any || needs_calibration(&campaign->summary->cells[i]);
+        any = any || needs_calibration(&campaign->summary->cells[i]) || is_sweep(&campaign->summary->cells[i]);
     }
     if (!any) {
         return ITR_OK;
@@ -69,6 +210,9 @@ static enum itr_status calibrate_all(struct itr_campaign *campaign, struct itr_e
         status = calibrate(campaign, slot, err);
     }
     itr_slot_close(slot);
+    if (status == ITR_OK) {
+        status = trace_sweeps(campaign, err);
+    }
     return status;
 }
 
@@ -91,7 +235,7 @@ static json_t *machine_to_json(void) {
                      itrp_c_library(), "memory_bytes", (json_int_t)uv_get_total_memory());
 }
 
-static enum itr_status write_campaign(struct itr_campaign *campaign, struct itr_error *err) {
+enum itr_status itr_campaign_write(struct itr_campaign *campaign, struct itr_error *err) {
     const struct itr_campaign_options *options = campaign->options;
     json_t *cells = json_array();
     json_t *command = json_array();
@@ -132,9 +276,9 @@ static enum itr_status prepare_new(struct itr_campaign *campaign, struct itr_err
         fprintf(stderr, "initrace: the campaign that was in %s is now in %s\n", campaign->folder.path, moved);
     }
     if (status == ITR_OK) {
-        status = calibrate_all(campaign, err);
+        status = measure(campaign, err);
     }
-    return status == ITR_OK ? write_campaign(campaign, err) : status;
+    return status == ITR_OK ? itr_campaign_write(campaign, err) : status;
 }
 
 /* Counts the trials that the folder has, and marks them as done. */
@@ -152,6 +296,10 @@ static enum itr_status prepare_resumed(struct itr_campaign *campaign, struct itr
     if (campaign->done == NULL) {
         return itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory resuming");
     }
+    status = read_sweeps(campaign, err);
+    if (status != ITR_OK) {
+        return status;
+    }
     status = itr_trials_open(&trials, campaign->folder.path, err);
     while (status == ITR_OK && (status = itr_trials_next(&trials, &json, err)) == ITR_OK && json != NULL) {
         uint64_t cell = 0;
@@ -160,6 +308,7 @@ static enum itr_status prepare_resumed(struct itr_campaign *campaign, struct itr
         if (status == ITR_OK && cell < summary->count && row.trial < campaign->done_room) {
             campaign->done[row.trial / 8] |= (unsigned char)(1u << (row.trial % 8));
             itr_tally_add(&summary->tallies[cell], &row);
+            itr_campaign_count_place(campaign, cell, &row);
             campaign->finished++;
             campaign->failures += row.outcome != summary->cells[cell].expect ? 1 : 0;
         }
@@ -169,26 +318,80 @@ static enum itr_status prepare_resumed(struct itr_campaign *campaign, struct itr
     return status;
 }
 
+static enum itr_status open_work(struct itr_campaign *campaign, size_t index, struct itr_error *err) {
+    struct itr_cell *cell = &campaign->summary->cells[index];
+    struct itr_work *work = calloc(1, sizeof *work);
+    char hash[20];
+    if (work == NULL) {
+        return itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory");
+    }
+    campaign->parts[index].work = work;
+    enum itr_status status = itr_work_open(work, cell, campaign->layout, err);
+    work->setup.core_limit_bytes = campaign->options->core_limit_bytes;
+    if (status == ITR_OK) {
+        status = itr_work_resolve(work, cell, err);
+        cell->count = cell->skip[0] == '\0' ? cell->count : 0;
+    }
+    if (status != ITR_OK || work->library[0] == '\0') {
+        return status;
+    }
+    itr_hash_file(work->library, hash, sizeof hash);
+    if (campaign->options->resume && strcmp(hash, cell->library_hash) != 0) {
+        return itr_fail(err, ITR_E_USAGE, 0, "%s is not the library that this campaign began with: start a new one",
+                        work->library);
+    }
+    memcpy(cell->library_hash, hash, sizeof hash);
+    return ITR_OK;
+}
+
+enum itr_status itr_campaign_add_sweep(struct itr_campaign *campaign, size_t like, const char *at,
+                                       const uint32_t *positions, uint32_t count, uint32_t shots,
+                                       struct itr_error *err) {
+    struct itr_summary *summary = campaign->summary;
+    struct itr_sweep *sweep = NULL;
+    size_t index = summary->count;
+    enum itr_status status = itr_sweep_some(&sweep, campaign->parts[like].sweep, positions, count, err);
+    if (status != ITR_OK) {
+        return status;
+    }
+    struct itr_campaign_cell *grown = realloc(campaign->parts, (index + 2) * sizeof *grown);
+    if (grown != NULL) {
+        campaign->parts = grown;
+    }
+    status = grown != NULL ? itr_summary_grow(summary, err) : itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory");
+    if (status != ITR_OK) {
+        itr_sweep_free(sweep);
+        return status;
+    }
+    struct itr_cell *cell = &summary->cells[index];
+    *cell = summary->cells[like];
+    campaign->parts[index] =
+        (struct itr_campaign_cell){.work = campaign->parts[like].work, .borrows_work = true, .sweep = sweep,
+                                   .axis_of = campaign->parts[like].axis_of};
+    snprintf(cell->at, sizeof cell->at, "%s", at);
+    aim_sweep(cell, sweep, shots);
+    itr_campaign_number(summary);
+    itr_tally_begin(&summary->tallies[index], cell->expect, 0, 0);
+    status = write_sweep(campaign, index, err);
+    return status == ITR_OK ? itr_campaign_write(campaign, err) : status;
+}
+
+void itr_campaign_count_place(struct itr_campaign *campaign, size_t cell, const struct itr_row *row) {
+    if (campaign->parts[cell].sweep != NULL && row->sweep_index >= 0) {
+        itr_sweep_count(campaign->parts[cell].sweep, (uint32_t)row->sweep_index, row->outcome,
+                        campaign->summary->cells[cell].expect, row->signature);
+    }
+}
+
 enum itr_status itr_campaign_prepare(struct itr_campaign *campaign, struct itr_error *err) {
     struct itr_summary *summary = campaign->summary;
     enum itr_status status = ITR_OK;
-    campaign->works = calloc(summary->count + 1, sizeof *campaign->works);
-    if (campaign->works == NULL) {
+    campaign->parts = calloc(summary->count + 1, sizeof *campaign->parts);
+    if (campaign->parts == NULL) {
         return itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory");
     }
     for (size_t i = 0; i < summary->count && status == ITR_OK; i++) {
-        status = itr_work_open(&campaign->works[i], &summary->cells[i], campaign->layout, err);
-        campaign->works[i].setup.core_limit_bytes = campaign->options->core_limit_bytes;
-        if (status == ITR_OK && campaign->works[i].library[0] != '\0') {
-            char hash[20];
-            itr_hash_file(campaign->works[i].library, hash, sizeof hash);
-            if (campaign->options->resume && strcmp(hash, summary->cells[i].library_hash) != 0) {
-                return itr_fail(err, ITR_E_USAGE, 0,
-                                "%s is not the library that this campaign began with: start a new one",
-                                campaign->works[i].library);
-            }
-            memcpy(summary->cells[i].library_hash, hash, sizeof hash);
-        }
+        status = open_work(campaign, i, err);
     }
     for (size_t i = 0; i < summary->count && status == ITR_OK; i++) {
         summary->tallies[i].expect = summary->cells[i].expect;

@@ -33,19 +33,24 @@ static json_t *string_or_null(const char *text) {
 }
 
 /* By enum itr_point_kind. */
-static const char *const kinds[] = {"time", "phase", "call"};
+static const char *const kinds[] = {"time", "phase", "call", "symbol", "sweep"};
+/* By enum itr_sweep_kind. */
+static const char *const sweeps[] = {"none", "functions", "instructions"};
 
 static json_t *point_to_json(const struct itr_aim *aim) {
-    return json_pack("{s:s, s:s, s:I, s:s, s:I, s:I, s:I, s:I}", "kind", kinds[aim->point.kind], "phase",
+    return json_pack("{s:s, s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:s, s:I, s:s, s:s}", "kind", kinds[aim->point.kind], "phase",
                      itr_phase_name((uint32_t)aim->point.phase), "offset_ns", (json_int_t)aim->point.offset_ns,
                      "call", itr_call_name((uint32_t)aim->point.call), "nth", (json_int_t)aim->point.nth, "hold_ns",
                      (json_int_t)aim->hold_ns, "window_from_ns", (json_int_t)aim->window_from_ns, "window_to_ns",
-                     (json_int_t)aim->window_to_ns);
+                     (json_int_t)aim->window_to_ns, "symbol", aim->point.symbol, "offset",
+                     (json_int_t)aim->point.offset, "thread", itr_role_name((uint32_t)aim->point.role), "sweep",
+                     sweeps[aim->point.sweep]);
 }
 
-static json_t *environment_to_json(const struct itr_cell *cell) {
+/* Lines separated by newlines as a list. */
+static json_t *lines_to_json(const char *lines) {
     json_t *list = json_array();
-    for (const char *at = cell->environment; *at != '\0';) {
+    for (const char *at = lines; *at != '\0';) {
         size_t length = strcspn(at, "\n");
         if (json_array_append_new(list, json_stringn(at, length)) != 0) {
             json_decref(list);
@@ -74,18 +79,19 @@ static json_t *known_to_json(const struct itr_cell *cell) {
 json_t *itr_cell_to_json(const struct itr_cell *cell) {
     return json_pack(
         "{s:s, s:o, s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:o, s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:s, s:o, s:I, s:I, "
-        "s:I, s:I, s:I, s:I}",
+        "s:I, s:I, s:I, s:I, s:b, s:o, s:o}",
         "case", cell->case_name, "control", string_or_null(cell->control), "go", string_or_null(cell->go), "system",
         cell->system, "event", itr_event_name((uint32_t)cell->aim.event), "handles", itr_event_name((uint32_t)cell->handles), "delivery",
         itr_delivery_name((uint32_t)cell->aim.delivery), "target", itr_target_name((uint32_t)cell->aim.target), "at",
-        cell->at, "debugged", (int)cell->debugged, "env", environment_to_json(cell), "host", cell->host, "library",
+        cell->at, "debugged", (int)cell->debugged, "env", lines_to_json(cell->environment), "host", cell->host, "library",
         string_or_null(cell->library), "function", string_or_null(cell->function), "library_hash",
         string_or_null(cell->library_hash), "point", point_to_json(&cell->aim), "host_flags",
         (json_int_t)cell->host_flags, "handler_flags", (json_int_t)cell->handler_flags, "expect",
         itr_outcome_name((uint32_t)cell->expect), "known", known_to_json(cell), "deadline_ns",
         (json_int_t)cell->deadline_ns, "quiet_ns", (json_int_t)cell->quiet_ns, "first_trial",
         (json_int_t)cell->first_trial, "count", (json_int_t)cell->count, "init_p50_ns", (json_int_t)cell->init_p50_ns,
-        "init_p95_ns", (json_int_t)cell->init_p95_ns);
+        "init_p95_ns", (json_int_t)cell->init_p95_ns, "chaos", (int)cell->chaos, "watch", lines_to_json(cell->watch),
+        "skipped", string_or_null(cell->skip));
 }
 
 /* ---- back ---- */
@@ -124,13 +130,33 @@ static bool get_word(const json_t *object, const char *key, int (*of)(const char
     return *out >= 0;
 }
 
-static int kind_of(const char *name) {
-    for (int i = 0; i < (int)(sizeof kinds / sizeof kinds[0]); i++) {
-        if (strcmp(kinds[i], name) == 0) {
-            return i;
+static int index_in(const char *const *names, size_t count, const char *name) {
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(names[i], name) == 0) {
+            return (int)i;
         }
     }
     return -1;
+}
+
+static int kind_of(const char *name) {
+    return index_in(kinds, sizeof kinds / sizeof kinds[0], name);
+}
+
+static int sweep_of(const char *name) {
+    return index_in(sweeps, sizeof sweeps / sizeof sweeps[0], name);
+}
+
+/* What exact points have beside the others. */
+static bool get_exact(const json_t *point, struct itr_point *out) {
+    int role = 0;
+    int sweep = 0;
+    bool good = get_string(point, "symbol", out->symbol, sizeof out->symbol) &&
+                get_number(point, "offset", &out->offset) && get_word(point, "thread", itr_role_of, &role) &&
+                get_word(point, "sweep", sweep_of, &sweep);
+    out->role = (enum itr_role)role;
+    out->sweep = (enum itr_sweep_kind)sweep;
+    return good;
 }
 
 static bool get_point(const json_t *object, struct itr_aim *aim) {
@@ -149,7 +175,7 @@ static bool get_point(const json_t *object, struct itr_aim *aim) {
         aim->point.phase = (enum itr_phase)phase;
         aim->point.call = (enum itr_call)call;
     }
-    return good;
+    return good && get_exact(point, &aim->point);
 }
 
 static bool get_aim(const json_t *object, struct itr_aim *aim) {
@@ -165,15 +191,13 @@ static bool get_aim(const json_t *object, struct itr_aim *aim) {
     return good;
 }
 
-static bool get_environment(const json_t *object, struct itr_cell *cell) {
-    const json_t *list = json_object_get(object, "env");
+/* A list of strings as lines separated by newlines. */
+static bool get_lines(const json_t *list, char *lines, size_t bytes) {
     size_t used = 0;
     for (size_t i = 0; i < json_array_size(list); i++) {
         const char *variable = json_string_value(json_array_get(list, i));
-        size_t room = sizeof cell->environment - used;
-        int wrote = variable != NULL
-                        ? snprintf(cell->environment + used, room, "%s%s", i > 0 ? "\n" : "", variable)
-                        : -1;
+        size_t room = bytes - used;
+        int wrote = variable != NULL ? snprintf(lines + used, room, "%s%s", i > 0 ? "\n" : "", variable) : -1;
         if (wrote < 0 || (size_t)wrote >= room) {
             return false;
         }
@@ -207,13 +231,14 @@ enum itr_status itr_cell_from_json(const json_t *json, struct itr_cell *cell, st
     int expect = 0;
     int handles = 0;
     const json_t *debugged = json_object_get(json, "debugged");
+    const json_t *chaos = json_object_get(json, "chaos");
     *cell = (struct itr_cell){0};
     bool good = get_string(json, "case", cell->case_name, sizeof cell->case_name) &&
                 get_string(json, "control", cell->control, sizeof cell->control) &&
                 get_string(json, "go", cell->go, sizeof cell->go) &&
                 get_string(json, "system", cell->system, sizeof cell->system) &&
                 get_string(json, "at", cell->at, sizeof cell->at) &&
-                get_environment(json, cell) &&
+                get_lines(json_object_get(json, "env"), cell->environment, sizeof cell->environment) &&
                 get_string(json, "host", cell->host, sizeof cell->host) &&
                 get_string(json, "library", cell->library, sizeof cell->library) &&
                 get_string(json, "function", cell->function, sizeof cell->function) &&
@@ -222,6 +247,8 @@ enum itr_status itr_cell_from_json(const json_t *json, struct itr_cell *cell, st
                 get_word(json, "handles", itr_event_of, &handles) &&
                 get_number32(json, "host_flags", &cell->host_flags) &&
                 get_number32(json, "handler_flags", &cell->handler_flags) && json_is_boolean(debugged) &&
+                json_is_boolean(chaos) && get_lines(json_object_get(json, "watch"), cell->watch, sizeof cell->watch) &&
+                get_string(json, "skipped", cell->skip, sizeof cell->skip) &&
                 get_number(json, "deadline_ns", &cell->deadline_ns) && get_number(json, "quiet_ns", &cell->quiet_ns) &&
                 get_number(json, "first_trial", &cell->first_trial) && get_number(json, "count", &cell->count) &&
                 get_number(json, "init_p50_ns", &cell->init_p50_ns) &&
@@ -229,5 +256,6 @@ enum itr_status itr_cell_from_json(const json_t *json, struct itr_cell *cell, st
     cell->expect = (enum itr_outcome)expect;
     cell->handles = (enum itr_event)handles;
     cell->debugged = json_is_true(debugged);
+    cell->chaos = json_is_true(chaos);
     return good ? ITR_OK : itr_fail(err, ITR_E_FORMAT, 0, "a cell of campaign.json cannot be read");
 }

@@ -8,7 +8,7 @@
 
 #include <jansson.h>
 
-enum { ITR_NAME_MAX = 128, ITR_ENVIRONMENT_MAX = 512 };
+enum { ITR_NAME_MAX = 128, ITR_AT_MAX = 176, ITR_ENVIRONMENT_MAX = 512, ITR_WATCH_MAX = 384 };
 
 /* A known failure that applies to the cell. */
 struct itr_cell_known {
@@ -26,8 +26,11 @@ struct itr_cell {
     char control[ITR_NAME_MAX]; /* "" for the case itself */
     char go[32];                /* "" where no Go library is loaded */
     char system[16];            /* "linux", "wine", "windows" */
-    char at[ITR_NAME_MAX];      /* the fire point as it was asked for: "W1", "time" */
-    bool debugged;
+    char at[ITR_AT_MAX];        /* the fire point as it was asked for: "W1", "time", "runtime.main@init" */
+    bool debugged;              /* the hosts run under a debugger */
+    bool chaos;                 /* which perturbs their scheduling */
+    char watch[ITR_WATCH_MAX];  /* variables it watches, SYMBOL[:SIZE], separated by newlines */
+    char skip[520];             /* why the cell is not run: the library has no such point; "": it is run */
     char environment[ITR_ENVIRONMENT_MAX]; /* "K=V" lines, separated by newlines */
     char host[ITR_NAME_MAX * 4];      /* what was run and loaded: names, or paths for ad-hoc runs */
     char library[ITR_NAME_MAX * 4];

@@ -167,6 +167,16 @@ void itr_locate_pc(const struct itr_modules *modules, const struct itr_ledger_re
     end_cleanly(out, room);
 }
 
+const char *itr_fault_name(const struct itrp_debug_fault *fault) {
+    static _Thread_local char text[16];
+    const char *name = itrp_capabilities()->signals ? itrp_signal_name((int)fault->code) : itr_exception_name(fault->code);
+    if (name == NULL) {
+        snprintf(text, sizeof text, "0x%08" PRIX32, fault->code);
+        name = text;
+    }
+    return name;
+}
+
 static const char *address_class(uint64_t address) {
     return address < 0x10000 ? "null-page" : address >= UINT64_C(0xffff800000000000) ? "non-canonical-or-kernel"
                                                                                      : "elsewhere";
@@ -276,12 +286,39 @@ static bool crash_by_exception(struct facts *facts) {
     return true;
 }
 
+/* The first fault that a debugger saw, where signals end programs; NULL: none, or no debugger. What the
+ * process ends by may be another one: a nil dereference in Go code ends as SIGABRT. */
+static const struct itrp_debug_fault *first_fault(const struct facts *facts) {
+    const struct itrp_debug_report *debug = facts->seen->debug;
+    return debug != NULL && debug->fault_count > 0 && itrp_capabilities()->signals ? &debug->faults[0] : NULL;
+}
+
+/* " SIGSEGV at minimal!runtime.x null-page" for a signature; "" where no debugger saw a fault. */
+static const char *fault_place(struct facts *facts) {
+    static _Thread_local char text[ITR_LOCATION_MAX + 64];
+    const struct itrp_debug_fault *fault = first_fault(facts);
+    char location[ITR_LOCATION_MAX];
+    text[0] = '\0';
+    if (fault != NULL) {
+        struct itr_exception exception = {.pc = fault->pc, .module_base = fault->module_base};
+        bool access = strcmp(itr_fault_name(fault), "SIGSEGV") == 0;
+        itr_locate_pc(facts->modules, facts->ledger, &exception, false, location, sizeof location);
+        snprintf(text, sizeof text, " %s at %s%s%s", itr_fault_name(fault), location, access ? " " : "",
+                 access ? address_class(fault->address) : "");
+        itr_locate_pc(facts->modules, facts->ledger, &exception, true, location, sizeof location);
+        describe(facts, "first %s at pc 0x%" PRIx64 " (%s), address 0x%" PRIx64 ", si_code %" PRId32 ", %s thread",
+                 itr_fault_name(fault), fault->pc, location, fault->address, fault->si_code,
+                 itr_role_name((uint32_t)fault->role));
+    }
+    return text;
+}
+
 static bool crash_by_signal(struct facts *facts) {
     const struct itr_observation *seen = facts->seen;
     if (seen->ended_by_runner || !seen->exit.signaled) {
         return false;
     }
-    sign(facts, "crash %s%s", itrp_signal_name(seen->exit.signal), quoted_message(facts));
+    sign(facts, "crash %s%s%s", itrp_signal_name(seen->exit.signal), fault_place(facts), quoted_message(facts));
     describe(facts, "ended by %s after %s%s", itrp_signal_name(seen->exit.signal), last_phase(facts),
              seen->exit.core_dumped ? ", core written" : "");
     return true;
@@ -294,7 +331,7 @@ static bool crash_by_report(struct facts *facts) {
     if (!reports || well) {
         return false;
     }
-    sign(facts, "crash%s", quoted_message(facts));
+    sign(facts, "crash%s%s", fault_place(facts), quoted_message(facts));
     describe(facts, "exit code 0x%" PRIx32 " after %s", facts->seen->exit.code, last_phase(facts));
     return true;
 }
@@ -332,9 +369,17 @@ static bool is_fatal(struct facts *facts) {
     return true;
 }
 
+/* No event was there yet: whatever made the host hang (under Wine 8 the debugger's own breakpoint can, see
+ * platform/windows/debug_trace.c), it says nothing of the event. */
+static bool hung_before_point(const struct facts *facts) {
+    const struct itr_ledger_request *request = &facts->plan->request;
+    return request->shot_count > 0 && request->shots[0].where == ITR_WHERE_POINT &&
+           facts->ledger->shots[0].fired_ns == 0;
+}
+
 static bool is_hang(struct facts *facts) {
     const struct itr_shot_reply *shot = &facts->ledger->shots[0];
-    if (facts->seen->end != ITR_END_STUCK && facts->seen->end != ITR_END_DEADLINE) {
+    if ((facts->seen->end != ITR_END_STUCK && facts->seen->end != ITR_END_DEADLINE) || hung_before_point(facts)) {
         return false;
     }
     sign(facts, "hang %s after %s%s", planned_event(facts), last_phase(facts),
@@ -376,6 +421,14 @@ static bool is_not_fired(struct facts *facts) {
         sign(facts, "not-fired %s %s#%" PRIu32, planned_event(facts), itr_call_name(planned->call), planned->nth);
         describe(facts, "the library made %" PRIu32 " calls of %s", facts->ledger->calls_counted,
                  itr_call_name(planned->call));
+    } else if (planned->where == ITR_WHERE_POINT) {
+        sign(facts, "not-fired %s point-not-reached", planned_event(facts));
+        if (facts->seen->end == ITR_END_STUCK || facts->seen->end == ITR_END_DEADLINE) {
+            describe(facts, "the host hung after %s, before the point", last_phase(facts));
+        }
+        describe(facts, "reached %" PRIu32 " times of %" PRIu32 "%s",
+                 facts->seen->debug != NULL ? facts->seen->debug->hits : 0, facts->plan->point.nth,
+                 facts->seen->debug != NULL && !facts->seen->debug->library_mapped ? ": the library was never mapped" : "");
     } else {
         sign(facts, "not-fired %s", planned_event(facts));
         describe(facts, "the host ended after %s, before the shot was sent", last_phase(facts));
@@ -390,6 +443,15 @@ static bool is_lost(struct facts *facts) {
     sign(facts, "lost %s", planned_event(facts));
     if (facts->seen->event_pending) {
         describe(facts, "still pending when the host was ended");
+    }
+    const struct itrp_debug_report *debug = facts->seen->debug;
+    if (debug != NULL && debug->fault_count > 0) {
+        const struct itrp_debug_fault *fault = &debug->faults[0];
+        struct itr_exception exception = {.pc = fault->pc, .module_base = fault->module_base};
+        char location[ITR_LOCATION_MAX];
+        itr_locate_pc(facts->modules, facts->ledger, &exception, true, location, sizeof location);
+        describe(facts, "the debugger saw %" PRIu32 " faults, first %s at %s, address 0x%" PRIx64, debug->fault_count,
+                 itr_fault_name(fault), location, fault->address);
     }
     if (facts->ledger->shots[0].thread_ended_ns != 0) {
         describe(facts, "the event thread ended with code 0x%" PRIx32, facts->ledger->shots[0].event_thread_exit);

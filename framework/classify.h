@@ -43,6 +43,9 @@ void itr_classify(const struct itr_plan *plan, const struct itr_observation *see
 void itr_locate_pc(const struct itr_modules *modules, const struct itr_ledger_reply *reply,
                    const struct itr_exception *exception, bool with_offset, char *out, size_t room);
 
+/* Name of what a debugger saw: "SIGSEGV", "ACCESS_VIOLATION"; static or thread-local storage. */
+const char *itr_fault_name(const struct itrp_debug_fault *fault);
+
 /* First recorded exception that is an error or a warning by its code (not a debugger's message), NULL if
  * there is none. */
 const struct itr_exception *itr_first_exception(const struct itr_ledger_reply *reply);

@@ -28,6 +28,18 @@ static void report(struct doctor *doctor, const char *what, bool good, bool need
     printf("%-3s %-22s %s%s%s\n", mark, what, text, good || mend[0] == '\0' ? "" : "; ", good ? "" : mend);
 }
 
+/* Debuggers, ours and others', and rr. */
+static void examine_tools(struct doctor *doctor) {
+    char text[300] = "a host was traced and its debug registers set: --at SYMBOL, --sweep, --watch, --chaos, locate";
+    bool can = itrp_can_debug(text, sizeof text);
+    report(doctor, "exact points", can, false, text, "allow this user to debug processes (in a container: the capability SYS_PTRACE)");
+    can = itrp_can_attach_gdb(text, sizeof text);
+    report(doctor, "replay --debug", can, false, text, "the host is held for a debugger of yours all the same");
+    can = itrp_can_record(text, sizeof text);
+    report(doctor, "run --record rr", false, false, can ? "rr could run here, but recording is not in this version" : text,
+           "--chaos perturbs the scheduling without it");
+}
+
 static void examine_system(struct doctor *doctor) {
     const struct itrp_capabilities *can = itrp_capabilities();
     char text[256];
@@ -45,7 +57,7 @@ static void examine_system(struct doctor *doctor) {
         report(doctor, "core files", can->core_files, false, "core files can be kept (--cores MIB)",
              "set kernel.core_pattern to a plain name such as core");
     }
-    report(doctor, "exact points", can->exact_points, false, "debugger back-end", "not in this version");
+    examine_tools(doctor);
 }
 
 static void examine_files(struct doctor *doctor, const struct itr_layout *layout) {

@@ -2,6 +2,7 @@
 #include "framework/commands.h"
 
 #include "framework/folder.h"
+#include "framework/hold.h"
 #include "framework/record.h"
 #include "framework/work.h"
 
@@ -15,6 +16,8 @@ struct replay {
     uint64_t trial;
     uint64_t seed;
     uint64_t planned_ns;
+    bool has_rva; /* a sweep's: the instruction of that trial */
+    uint64_t rva;
     struct itr_row then; /* what the record says */
     char then_signature[ITR_SIGNATURE_MAX];
 };
@@ -62,6 +65,7 @@ static enum itr_status read_replay(const struct itr_options *options, struct rep
     }
     if (status == ITR_OK) {
         status = itr_record_read_plan(trial, &replay->planned_ns, &replay->seed, err);
+        replay->has_rva = itr_record_read_point(trial, &replay->rva);
     }
     if (status == ITR_OK) {
         snprintf(replay->then_signature, sizeof replay->then_signature, "%s", replay->then.signature);
@@ -89,6 +93,17 @@ static enum itr_status check_library(const struct replay *replay, const struct i
     return ITR_OK;
 }
 
+/* The shot as it was planned then. */
+static void make_plan(const struct replay *replay, const struct itr_work *work, struct itr_plan *plan) {
+    itr_plan_make(plan, &work->request, &replay->cell.aim, replay->cell.case_name, replay->seed, replay->trial);
+    if (plan->request.shot_count > 0) {
+        plan->request.shots[0].offset_ns = replay->planned_ns;
+    }
+    if (replay->has_rva) {
+        plan->point.rva = replay->rva;
+    }
+}
+
 struct counts {
     uint64_t same;
     uint64_t failed;
@@ -110,10 +125,7 @@ static json_t *run_again(const struct replay *replay, struct itr_work *work, str
                                     .seen = &seen,
                                     .modules = &work->modules,
                                     .classification = &result};
-        itr_plan_make(&plan, &work->request, &replay->cell.aim, replay->cell.case_name, replay->seed, replay->trial);
-        if (plan.request.shot_count > 0) {
-            plan.request.shots[0].offset_ns = replay->planned_ns;
-        }
+        make_plan(replay, work, &plan);
         itr_slot_run(slot, &work->setup, &plan, uv_hrtime(), &seen);
         itr_classify(&plan, &seen, &work->modules, &result);
         counts->trials++;
@@ -131,6 +143,85 @@ static json_t *run_again(const struct replay *replay, struct itr_work *work, str
         }
     }
     return list;
+}
+
+/* ---- --debug ---- */
+
+static enum itr_status check_debug(const struct itr_options *options, const struct replay *replay, struct itr_error *err) {
+    enum itr_point_kind kind = replay->cell.aim.point.kind;
+    char why[256] = "";
+    if (options->debug == NULL) {
+        return options->no_gdb ? itr_fail(err, ITR_E_USAGE, 0, "--no-gdb goes with --debug") : ITR_OK;
+    }
+    if (options->has_count && options->count != 1) {
+        return itr_fail(err, ITR_E_USAGE, 0, "--debug and --count do not go together: one host is held");
+    }
+    if (kind != ITR_POINT_SYMBOL && kind != ITR_POINT_SWEEP) {
+        return itr_fail(err, ITR_E_USAGE, 0,
+                        "--debug needs a trial at an exact point, this one was fired at %s: run --at SYMBOL or --sweep makes such",
+                        replay->cell.at);
+    }
+    if (!itrp_can_debug(why, sizeof why)) {
+        return itr_fail(err, ITR_E_UNSUPPORTED, 0, "--debug cannot be done here: %s", why);
+    }
+    return ITR_OK;
+}
+
+/* The trial did not come as far as its point. */
+static int show_missed(const struct itr_plan *plan, const struct itr_observation *seen, const struct itr_work *work) {
+    struct itr_classification result;
+    itr_classify(plan, seen, &work->modules, &result);
+    fprintf(stderr, "initrace: no host is held: the trial ended before its point (%s%s%s%s%s)\n",
+            itr_outcome_name((uint32_t)result.outcome), result.signature[0] ? ": " : "", result.signature,
+            result.detail[0] ? ": " : "", result.detail);
+    return result.outcome == ITR_OUTCOME_TOOL_ERROR ? ITR_EXIT_TOOL : ITR_EXIT_INCONCLUSIVE;
+}
+
+static enum itr_status let_look(const struct itr_options *options, const struct itr_hold *hold, struct itr_error *err) {
+    char text[300];
+    bool terminal = uv_guess_handle(0) == UV_TTY && uv_guess_handle(1) == UV_TTY && !options->json && !options->no_gdb;
+    if (terminal && itrp_can_attach_gdb(text, sizeof text)) {
+        return itr_hold_open_gdb(hold, err);
+    }
+    fprintf(stderr, "initrace: the host is held until Enter, the end of standard input or Ctrl-C%s%s\n",
+            terminal ? "; no gdb: " : "", terminal ? text : "");
+    return itr_hold_wait(hold, err);
+}
+
+static int hold_host(const struct itr_options *options, const struct replay *replay, struct itr_work *work,
+                     struct itr_slot *slot) {
+    struct itr_plan plan;
+    struct itr_observation seen;
+    struct itr_held held;
+    struct itr_error error = {0};
+    bool before = strcmp(options->debug, "before") == 0;
+    make_plan(replay, work, &plan);
+    work->debug.pause = before ? ITRP_DEBUG_PAUSE_BEFORE : ITRP_DEBUG_PAUSE_AFTER;
+    if (!itr_slot_hold(slot, &work->setup, &plan, uv_hrtime(), &seen, &held)) {
+        return show_missed(&plan, &seen, work);
+    }
+    struct itr_hold hold = {.slot = slot,
+                            .plan = &plan,
+                            .held = &held,
+                            .modules = &work->modules,
+                            .at = replay->cell.at,
+                            .sent = !before && plan.request.shot_count > 0};
+    int code = ITR_EXIT_EXPECTED;
+    if (options->json) {
+        code = itr_print_json(json_pack("{s:i, s:I, s:o}", "format", 1, "trial", (json_int_t)replay->trial, "held",
+                                        itr_hold_to_json(&hold)), code);
+    } else {
+        struct itr_text text = {.ceiling = 64 * 1024};
+        itr_hold_describe(&hold, &text);
+        fputs(itr_text_string(&text), stdout);
+        fflush(stdout);
+        itr_text_release(&text);
+    }
+    if (let_look(options, &hold, &error) != ITR_OK) {
+        code = itr_complain(&error);
+    }
+    itr_slot_release(slot);
+    return code;
 }
 
 static enum itr_status work_folder(char *path, size_t room, struct itr_error *err) {
@@ -178,10 +269,16 @@ int itr_command_replay(const struct itr_options *options, const struct itr_layou
     char folder[1024] = "";
     enum itr_status status = read_replay(options, &replay, &error);
     if (status == ITR_OK) {
+        status = check_debug(options, &replay, &error);
+    }
+    if (status == ITR_OK) {
         status = itr_work_open(&work, &replay.cell, layout, &error);
     }
     if (status == ITR_OK) {
         status = check_library(&replay, &work, &error);
+    }
+    if (status == ITR_OK) {
+        status = itr_work_resolve(&work, &replay.cell, &error);
     }
     if (status == ITR_OK) {
         status = work_folder(folder, sizeof folder, &error);
@@ -190,7 +287,9 @@ int itr_command_replay(const struct itr_options *options, const struct itr_layou
         status = itr_slot_open(&slot, folder, &error);
     }
     int code = ITR_EXIT_EXPECTED;
-    if (status == ITR_OK) {
+    if (status == ITR_OK && options->debug != NULL) {
+        code = hold_host(options, &replay, &work, slot);
+    } else if (status == ITR_OK) {
         json_t *trials = run_again(&replay, &work, slot, options->has_count ? options->count : 1, !options->json, &counts);
         code = show(options, &replay, trials, &counts);
     } else {

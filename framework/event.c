@@ -1,4 +1,4 @@
-/* Spellings of events, deliveries, targets, phases and calls. It knows nothing else about them. */
+/* Spellings of events, deliveries, targets, phases, calls and thread roles. It knows nothing else about them. */
 #include "framework/event.h"
 
 #include <string.h>
@@ -11,6 +11,7 @@ static const char *const delivery_names[] = {ITR_DELIVERY_MAP(ITR_NAME_OF)};
 static const char *const target_names[] = {ITR_TARGET_MAP(ITR_NAME_OF)};
 static const char *const phase_names[] = {ITR_PHASE_MAP(ITR_NAME_OF)};
 static const char *const call_names[] = {ITR_CALL_MAP(ITR_CALL_NAME_OF)};
+static const char *const role_names[] = {ITR_ROLE_MAP(ITR_NAME_OF)};
 
 static const char *name_of(const char *const *names, uint32_t count, uint32_t value) {
     return value < count ? names[value] : "unknown";
@@ -34,3 +35,4 @@ ITR_SPELLINGS(delivery, ITR_DELIVERY_COUNT)
 ITR_SPELLINGS(target, ITR_TARGET_COUNT)
 ITR_SPELLINGS(phase, ITR_PHASE_COUNT)
 ITR_SPELLINGS(call, ITR_CALL_COUNT)
+ITR_SPELLINGS(role, ITR_ROLE_COUNT)

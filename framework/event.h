@@ -87,6 +87,13 @@
     X(SET_CONSOLE_CTRL_HANDLER, "SetConsoleCtrlHandler", "after the real call")                    \
     X(CREATE_THREAD, "CreateThread", "before the real call")
 
+/* Threads by the part they play in the load. `init` is the first thread that the library starts (Go: the
+ * runtime's first); `any` stands for all threads. */
+#define ITR_ROLE_MAP(X)                                                                            \
+    X(ANY, "any")                                                                                  \
+    X(MAIN, "main")                                                                                \
+    X(INIT, "init")
+
 enum itr_event {
 #define ITR_EVENT_ENUM(id, name) ITR_EVENT_##id,
     ITR_EVENT_MAP(ITR_EVENT_ENUM)
@@ -122,6 +129,13 @@ enum itr_call {
         ITR_CALL_COUNT
 };
 
+enum itr_role {
+#define ITR_ROLE_ENUM(id, name) ITR_ROLE_##id,
+    ITR_ROLE_MAP(ITR_ROLE_ENUM)
+#undef ITR_ROLE_ENUM
+        ITR_ROLE_COUNT
+};
+
 /* Where a shot goes off. Numbers are part of the ledger's format. */
 enum itr_where {
     ITR_WHERE_NONE,
@@ -136,6 +150,7 @@ const char *itr_delivery_name(uint32_t delivery);
 const char *itr_target_name(uint32_t target);
 const char *itr_phase_name(uint32_t phase);
 const char *itr_call_name(uint32_t call);
+const char *itr_role_name(uint32_t role);
 
 /* Value of a spelling; -1 for one outside the set. */
 int itr_event_of(const char *name);
@@ -143,5 +158,6 @@ int itr_delivery_of(const char *name);
 int itr_target_of(const char *name);
 int itr_phase_of(const char *name);
 int itr_call_of(const char *name);
+int itr_role_of(const char *name);
 
 #endif

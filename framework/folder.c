@@ -278,6 +278,17 @@ enum itr_status itr_folder_read_campaign(const char *path, json_t **campaign, st
     return ITR_OK;
 }
 
+enum itr_status itr_folder_read_json(const char *path, const char *name, json_t **json, struct itr_error *err) {
+    char file[1200];
+    json_error_t why;
+    snprintf(file, sizeof file, "%s/%s", path, name);
+    if (!itr_path_exists(file)) {
+        return itr_fail(err, ITR_E_NOT_FOUND, 0, "%s is not there", file);
+    }
+    *json = json_load_file(file, 0, &why);
+    return *json != NULL ? ITR_OK : itr_fail(err, ITR_E_FORMAT, 0, "%s:%d: %s", file, why.line, why.text);
+}
+
 enum itr_status itr_trials_open(struct itr_trials *trials, const char *folder, struct itr_error *err) {
     char path[1200];
     snprintf(path, sizeof path, "%s/trials.jsonl", folder);
@@ -329,6 +340,24 @@ enum itr_status itr_summary_allocate(struct itr_summary *summary, size_t count, 
         itr_summary_release(summary);
         return itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory for %zu cells", count);
     }
+    return ITR_OK;
+}
+
+enum itr_status itr_summary_grow(struct itr_summary *summary, struct itr_error *err) {
+    size_t room = summary->count + 2;
+    struct itr_cell *cells = realloc(summary->cells, room * sizeof *cells);
+    summary->cells = cells != NULL ? cells : summary->cells;
+    struct itr_tally *tallies = realloc(summary->tallies, room * sizeof *tallies);
+    summary->tallies = tallies != NULL ? tallies : summary->tallies;
+    struct itr_verdict *verdicts = realloc(summary->verdicts, room * sizeof *verdicts);
+    summary->verdicts = verdicts != NULL ? verdicts : summary->verdicts;
+    if (cells == NULL || tallies == NULL || verdicts == NULL) {
+        return itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory for a cell more");
+    }
+    cells[summary->count] = (struct itr_cell){0};
+    tallies[summary->count] = (struct itr_tally){0};
+    verdicts[summary->count] = (struct itr_verdict){0};
+    summary->count++;
     return ITR_OK;
 }
 

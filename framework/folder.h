@@ -60,5 +60,10 @@ enum itr_status itr_folder_load(const char *path, struct itr_summary *summary, s
 
 /* Room for `count` cells, empty. */
 enum itr_status itr_summary_allocate(struct itr_summary *summary, size_t count, struct itr_error *err) ITR_MUST_USE;
+/* Adds an empty cell; pointers to the others are no longer good. */
+enum itr_status itr_summary_grow(struct itr_summary *summary, struct itr_error *err) ITR_MUST_USE;
+/* Reads a JSON file of the campaign's folder; a new reference. ITR_E_NOT_FOUND, ITR_E_FORMAT. */
+enum itr_status itr_folder_read_json(const char *path, const char *name, json_t **json,
+                                     struct itr_error *err) ITR_MUST_USE;
 
 #endif

@@ -92,6 +92,11 @@ static bool find_known(const struct itr_cell *cell, const struct itr_tally *tall
 void itr_judge(const struct itr_cell *cell, const struct itr_tally *tally, struct itr_verdict *verdict) {
     uint64_t tool_errors = cell->expect == ITR_OUTCOME_TOOL_ERROR ? 0 : tally->outcomes[ITR_OUTCOME_TOOL_ERROR];
     *verdict = (struct itr_verdict){.judgement = ITR_JUDGEMENT_EXPECTED};
+    if (cell->skip[0] != '\0') {
+        verdict->judgement = ITR_JUDGEMENT_SKIPPED;
+        snprintf(verdict->sentence, sizeof verdict->sentence, "%s", cell->skip);
+        return;
+    }
     if (tool_errors > 0) {
         verdict->judgement = ITR_JUDGEMENT_TOOL_ERROR;
         snprintf(verdict->sentence, sizeof verdict->sentence,
@@ -126,7 +131,7 @@ int itr_judge_exit_code(const struct itr_cell *cells, const struct itr_verdict *
         bool bad = judgement == ITR_JUDGEMENT_NEW || judgement == ITR_JUDGEMENT_RATE;
         control_failed = control_failed || (bad && cells[i].control[0] != '\0');
         finding = finding || (bad && cells[i].control[0] == '\0');
-        conclusive += judgement != ITR_JUDGEMENT_INCONCLUSIVE ? 1 : 0;
+        conclusive += judgement != ITR_JUDGEMENT_INCONCLUSIVE && judgement != ITR_JUDGEMENT_SKIPPED ? 1 : 0;
     }
     if (control_failed || conclusive == 0) {
         return 3;

@@ -11,7 +11,8 @@
     X(NEW, "finding")            /* a failure that is not known */                                 \
     X(RATE, "rate-changed")      /* a known failure, but too seldom, never, or too often */        \
     X(INCONCLUSIVE, "no-shot")   /* no shot landed: nothing is known */                            \
-    X(TOOL_ERROR, "tool-error")  /* the tool failed in some trials */
+    X(TOOL_ERROR, "tool-error")  /* the tool failed in some trials */                              \
+    X(SKIPPED, "skipped")        /* not run: the library has no such point */
 
 enum itr_judgement {
 #define ITR_JUDGEMENT_ENUM(id, name) ITR_JUDGEMENT_##id,
@@ -21,7 +22,7 @@ enum itr_judgement {
 
 struct itr_verdict {
     enum itr_judgement judgement;
-    char sentence[512]; /* one plain line: what and why */
+    char sentence[520]; /* one plain line: what and why */
 };
 
 /* A known failure counts as gone (or as more frequent than known) when its count would come by chance

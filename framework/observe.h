@@ -37,6 +37,8 @@ struct itr_observation {
     bool event_pending;             /* unix: the signal was still pending when the host was ended */
     uint32_t strays;                /* processes the host left behind */
     bool output_cut_off;            /* a stream was not at its end when the runner stopped reading */
+    /* What the debugger saw; NULL: there was none. Borrowed from the slot, until its next trial, with its trace. */
+    const struct itrp_debug_report *debug;
     const struct itr_capture *output; /* borrowed from the slot, until its next trial */
     const struct itr_capture *error_output;
 };

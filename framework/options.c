@@ -11,9 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { FLAG, WORD, LIST, NUMBER, TIME, SPAN, FORMAT };
+enum kind { FLAG, WORD, LIST, NUMBER, TIME, SPAN, FORMAT, SIDE };
 
 #define RUN (1u << ITR_COMMAND_RUN)
+#define LOCATE (1u << ITR_COMMAND_LOCATE)
 #define LISTING (1u << ITR_COMMAND_LIST)
 #define REPLAY (1u << ITR_COMMAND_REPLAY)
 #define REPORT (1u << ITR_COMMAND_REPORT)
@@ -22,7 +23,7 @@ enum kind { FLAG, WORD, LIST, NUMBER, TIME, SPAN, FORMAT };
 
 struct option {
     const char *name;
-    const char *argument; /* NULL: a flag */
+    const char *argument; /* NULL: a flag; with a [ before it: it may be left out */
     unsigned commands;
     enum kind kind;
     size_t value; /* offset of the value in struct itr_options */
@@ -34,39 +35,52 @@ struct option {
 
 static const struct option table[] = {
     {"at", "POINT", RUN, LIST, AT(at), NOWHERE,
-     "where to fire: time, PHASE[+TIME], CALL#N, or a name of the case's own; may be repeated"},
-    {"count", "N", RUN | REPLAY, NUMBER, AT(count), AT(has_count), "trials of each cell (1000; replay: 1)"},
+     "where to fire: time, PHASE[+TIME], CALL#N, SYMBOL[+OFFSET][#N][@main|@init], or a name of the case's own; may be "
+     "repeated"},
+    {"sweep", "WHAT", RUN | LOCATE, WORD, AT(sweep), NOWHERE,
+     "fire at every function entry (functions) or every instruction (instructions) of a thread's start, --count times each (1)"},
+    {"thread", "main|init", RUN | LOCATE, WORD, AT(thread), NOWHERE, "the thread that --sweep traces (init: the library's first)"},
+    {"watch", "SYMBOL[:SIZE]", RUN | LOCATE, LIST, AT(watch), NOWHERE,
+     "record every write to a variable of the library, by a hardware watchpoint; may be repeated (twice)"},
+    {"chaos", NULL, RUN, FLAG, AT(chaos), NOWHERE,
+     "perturb the scheduling of the hosts' threads, from the seed, under the debugger"},
+    {"record", "HOW", RUN, WORD, AT(record), NOWHERE, "record each host (rr); not in this version: it is refused, with the reason why rr could not run here"},
+    {"count", "N", RUN | LOCATE | REPLAY, NUMBER, AT(count), AT(has_count), "trials of each cell (1000; of each place of a sweep: 1, of locate: 2; replay: 1)"},
     {"duration", "TIME", RUN, TIME, AT(duration_ns), NOWHERE, "instead of --count: so long for each cell"},
     {"until-fail", NULL, RUN, FLAG, AT(until_fail), NOWHERE, "end a cell with its first trial that is not as expected"},
-    {"jobs", "J", RUN, NUMBER, AT(jobs), NOWHERE, "trials at a time (the number of processors)"},
-    {"seed", "S", RUN, NUMBER, AT(seed), AT(has_seed), "seed of all random choices (random; it is printed)"},
-    {"go", "VERSION|ROOT", RUN, LIST, AT(go), NOWHERE,
+    {"jobs", "J", RUN | LOCATE, NUMBER, AT(jobs), NOWHERE, "trials at a time (the number of processors)"},
+    {"seed", "S", RUN | LOCATE, NUMBER, AT(seed), AT(has_seed), "seed of all random choices (random; it is printed)"},
+    {"go", "VERSION|ROOT", RUN | LOCATE, LIST, AT(go), NOWHERE,
      "only these Go versions (1.26, go1.26.10), or a GOROOT, built first if need be; may be repeated (all that were built)"},
     {"controls", NULL, RUN, FLAG, AT(all_controls), NOWHERE, "run the case's controls too"},
     {"control", "NAME", RUN, LIST, AT(controls), NOWHERE, "run this control too; may be repeated"},
     {"only-controls", NULL, RUN, FLAG, AT(only_controls), NOWHERE, "run the chosen controls, not the case itself"},
     {"control-count", "N", RUN, NUMBER, AT(control_count), NOWHERE, "trials of each control (as --count)"},
-    {"event", "EVENT", RUN, WORD, AT(event), NOWHERE, "fire this event instead of the case's: SIGUSR1, CTRL_BREAK, …"},
-    {"delivery", "HOW", RUN, WORD, AT(delivery), NOWHERE,
+    {"event", "EVENT", RUN | LOCATE, WORD, AT(event), NOWHERE, "fire this event instead of the case's: SIGUSR1, CTRL_BREAK, …"},
+    {"delivery", "HOW", RUN | LOCATE, WORD, AT(delivery), NOWHERE,
      "kill, tgkill, sigqueue, timer (Linux), console, ctrl-routine (Windows)"},
-    {"target", "THREAD", RUN, WORD, AT(target), NOWHERE, "process, main, caller or init"},
-    {"env", "K=V", RUN, LIST, AT(environment), NOWHERE, "set a variable for the hosts; may be repeated"},
+    {"target", "THREAD", RUN | LOCATE, WORD, AT(target), NOWHERE, "process, main, caller or init"},
+    {"env", "K=V", RUN | LOCATE, LIST, AT(environment), NOWHERE, "set a variable for the hosts; may be repeated"},
     {"window", "FROM..TO", RUN, SPAN, AT(window_from_ns), AT(has_window),
      "fire within this span after load-begin (0us..3ms) instead of the calibrated one"},
-    {"hold", "TIME", RUN, TIME, AT(hold_ns), AT(has_hold), "longest time a thread is held at a call for the event's effect"},
-    {"deadline", "TIME", RUN, TIME, AT(deadline_ns), NOWHERE, "longest life of a host"},
-    {"no-exception-record", NULL, RUN, FLAG, AT(no_exception_record), NOWHERE,
+    {"hold", "TIME", RUN | LOCATE, TIME, AT(hold_ns), AT(has_hold), "longest time a thread is held at a call or a symbol for the event's effect (the case's; 200ms at a symbol)"},
+    {"deadline", "TIME", RUN | LOCATE, TIME, AT(deadline_ns), NOWHERE, "longest life of a host"},
+    {"no-exception-record", NULL, RUN | LOCATE, FLAG, AT(no_exception_record), NOWHERE,
      "install no vectored exception handler in the host (Windows)"},
-    {"host", "PROGRAM", RUN, WORD, AT(host), NOWHERE, "without a case: this host program (library_host)"},
-    {"library", "FILE", RUN, WORD, AT(library), NOWHERE, "without a case: the library to load"},
-    {"function", "NAME", RUN, WORD, AT(function), NOWHERE, "without a case: int NAME(void), called after the load"},
-    {"output", "DIR", RUN, WORD, AT(output), NOWHERE, "the campaign's folder (initrace-CASE-SEED)"},
+    {"host", "PROGRAM", RUN | LOCATE, WORD, AT(host), NOWHERE, "without a case: this host program (library_host)"},
+    {"library", "FILE", RUN | LOCATE, WORD, AT(library), NOWHERE, "without a case: the library to load"},
+    {"function", "NAME", RUN | LOCATE, WORD, AT(function), NOWHERE, "without a case: int NAME(void), called after the load"},
+    {"output", "DIR", RUN | LOCATE, WORD, AT(output), NOWHERE, "the campaign's folder (initrace-CASE-SEED)"},
     {"resume", NULL, RUN, FLAG, AT(resume), NOWHERE, "go on with the campaign in --output DIR"},
-    {"keep", "N", RUN, NUMBER, AT(keep), NOWHERE, "failure folders kept for each signature of a cell (3)"},
+    {"keep", "N", RUN | LOCATE, NUMBER, AT(keep), NOWHERE, "failure folders kept for each signature of a cell (3)"},
     {"cores", "MIB", RUN, NUMBER, AT(core_mib), NOWHERE, "keep core files up to this size in failure folders (0: none)"},
-    {"cases", "DIR", RUN | LISTING | DOCTOR, WORD, AT(cases), NOWHERE, "folder of cases instead of the built-in ones"},
-    {"format", "text|json", RUN | REPLAY | LISTING | REPORT | DOCTOR, FORMAT, AT(json), NOWHERE, "form of the result on stdout (text)"},
-    {"quiet", NULL, RUN, FLAG, AT(quiet), NOWHERE, "no progress on stderr"},
+    {"cases", "DIR", RUN | LOCATE | LISTING | DOCTOR, WORD, AT(cases), NOWHERE, "folder of cases instead of the built-in ones"},
+    {"format", "text|json", RUN | LOCATE | REPLAY | LISTING | REPORT | DOCTOR, FORMAT, AT(json), NOWHERE, "form of the result on stdout (text)"},
+    {"quiet", NULL, RUN | LOCATE, FLAG, AT(quiet), NOWHERE, "no progress on stderr"},
+    {"debug", "[=before|after]", REPLAY, SIDE, AT(debug), NOWHERE,
+     "leave the host stopped at its exact point, before or after (after) the event is sent, and open gdb on a terminal (Linux)"},
+    {"no-gdb", NULL, REPLAY, FLAG, AT(no_gdb), NOWHERE,
+     "with --debug: open no gdb; the host is held until Enter or the end of standard input"},
     {"help", NULL, ~0u, FLAG, AT(help), NOWHERE, "this help"},
     {"version", NULL, ~0u, FLAG, AT(version), NOWHERE, "the version"},
 };
@@ -79,6 +93,7 @@ static const struct {
 } commands[] = {
     {"list", ITR_COMMAND_LIST, "[CASE]", "show the cases, or all about one"},
     {"run", ITR_COMMAND_RUN, "CASE… | --library FILE | --resume --output DIR", "run a campaign"},
+    {"locate", ITR_COMMAND_LOCATE, "CASE | --library FILE --event EVENT", "find the window in which an event fails, to the instruction"},
     {"replay", ITR_COMMAND_REPLAY, "DIR TRIAL", "fire the shot of a recorded trial again"},
     {"report", ITR_COMMAND_REPORT, "DIR…", "report campaigns from their folders, also unfinished ones"},
     {"doctor", ITR_COMMAND_DOCTOR, "", "what this machine can do, and how to mend what it cannot"},
@@ -150,6 +165,10 @@ static bool read_span(const char *text, uint64_t *from_to) {
 
 _Static_assert(AT(window_to_ns) == AT(window_from_ns) + sizeof(uint64_t), "a span is two neighbours");
 
+static bool may_be_left_out(const struct option *option) {
+    return option->argument != NULL && option->argument[0] == '[';
+}
+
 static bool set_value(struct itr_options *options, const struct option *option, const char *text) {
     void *value = (char *)options + option->value;
     switch (option->kind) {
@@ -170,6 +189,9 @@ static bool set_value(struct itr_options *options, const struct option *option, 
     case FORMAT:
         *(bool *)value = strcmp(text, "json") == 0;
         return strcmp(text, "json") == 0 || strcmp(text, "text") == 0;
+    case SIDE:
+        *(const char **)value = text;
+        return strcmp(text, "before") == 0 || strcmp(text, "after") == 0;
     }
     return false;
 }
@@ -177,7 +199,7 @@ static bool set_value(struct itr_options *options, const struct option *option, 
 static enum itr_status set_option(struct itr_options *options, const struct option *option, const char *from,
                                   const char *text, struct itr_error *err) {
     static const char *const expected[] = {"",  "a word", "a word", "a whole number", "a length of time such as 60ms or 10s",
-                                           "two lengths of time such as 0us..3ms", "text or json"};
+                                           "two lengths of time such as 0us..3ms", "text or json", "before or after"};
     if (!set_value(options, option, text)) {
         return itr_fail(err, ITR_E_USAGE, 0, "%s%s \"%s\": expected %s", from, option->name, text,
                         expected[option->kind]);
@@ -245,6 +267,8 @@ static enum itr_status read_option(struct reading *reading, int argc, char **arg
     }
     if (option->argument != NULL && name[length] == '=') {
         text = name + length + 1;
+    } else if (may_be_left_out(option)) {
+        text = "after"; /* the next word is not its value: replay --debug DIR 0 */
     } else if (option->argument != NULL) {
         if (*at + 1 >= argc) {
             return itr_fail(reading->err, ITR_E_USAGE, 0, "--%s: expected %s after it", option->name, option->argument);
@@ -304,6 +328,7 @@ void itr_options_release(struct itr_options *options) {
     itr_layout_release(&options->go);
     itr_layout_release(&options->controls);
     itr_layout_release(&options->environment);
+    itr_layout_release(&options->watch);
 }
 
 void itr_options_help(struct itr_text *out, enum itr_command command) {
@@ -329,7 +354,7 @@ void itr_options_help(struct itr_text *out, enum itr_command command) {
         if ((table[i].commands & (1u << command)) == 0) {
             continue;
         }
-        snprintf(left, sizeof left, "--%s%s%s", table[i].name, table[i].argument ? " " : "",
+        snprintf(left, sizeof left, "--%s%s%s", table[i].name, table[i].argument && !may_be_left_out(&table[i]) ? " " : "",
                  table[i].argument ? table[i].argument : "");
         itr_text_printf(out, "  %-22s %s\n", left, table[i].help);
     }

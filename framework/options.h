@@ -14,6 +14,7 @@ enum itr_command {
     ITR_COMMAND_NONE,
     ITR_COMMAND_LIST,
     ITR_COMMAND_RUN,
+    ITR_COMMAND_LOCATE,
     ITR_COMMAND_REPLAY,
     ITR_COMMAND_REPORT,
     ITR_COMMAND_DOCTOR,
@@ -59,6 +60,13 @@ struct itr_options {
     const char *library;
     const char *function;
     const char *cases;
+    const char *sweep;
+    const char *thread;
+    struct itr_strings watch;
+    bool chaos;
+    const char *record; /* the recorder; NULL: none */
+    const char *debug;  /* "before", "after"; NULL: not asked for */
+    bool no_gdb;
 };
 
 /* Reads argv and, for options not given there, their environment twins (INITRACE_COUNT for --count).

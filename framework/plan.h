@@ -16,11 +16,23 @@ struct itr_aim {
     uint64_t hold_ns;
     uint64_t window_from_ns; /* ITR_POINT_TIME: the shot goes off in [from, to) after load-begin */
     uint64_t window_to_ns;
+    const uint32_t *sweep; /* ITR_POINT_SWEEP: the rvas, borrowed; each trial takes the next one */
+    uint32_t sweep_count;
+};
+
+/* The instruction at which a debugger fires. */
+struct itr_plan_point {
+    uint64_t rva; /* in the library */
+    uint32_t nth; /* from 1: which time it is reached */
+    enum itr_role role;
 };
 
 struct itr_plan {
     struct itr_ledger_request request;
-    double unit; /* ITR_POINT_TIME: place in the window, [0, 1); else -1 */
+    double unit;          /* ITR_POINT_TIME: place in the window, [0, 1); else -1 */
+    int64_t sweep_index;  /* ITR_POINT_SWEEP: place in the list; else -1 */
+    struct itr_plan_point point; /* for shots with ITR_WHERE_POINT */
+    uint64_t chaos_seed;  /* for trials with a perturbed scheduling */
 };
 
 /* `request` has what is the same for every trial: library, function, flags, handlers. The plan is that

@@ -1,6 +1,7 @@
 /* Writes a trial as JSON, with every 64-bit address and hash as a hex string, and reads lines back. It
  * opens no file. */
 #include "framework/record.h"
+#include "framework/record_parts.h"
 
 #include "framework/cell.h"
 #include "framework/text.h"
@@ -9,14 +10,14 @@
 #include <string.h>
 
 /* Sets a key; a record that lacks something is none: it becomes NULL, and stays so. */
-static void put(json_t **object, const char *key, json_t *value) {
+void itr_record_put(json_t **object, const char *key, json_t *value) {
     if (json_object_set_new_nocheck(*object, key, value) != 0) {
         json_decref(*object);
         *object = NULL;
     }
 }
 
-static void append(json_t **list, json_t *value) {
+void itr_record_append(json_t **list, json_t *value) {
     if (json_array_append_new(*list, value) != 0) {
         json_decref(*list);
         *list = NULL;
@@ -24,7 +25,7 @@ static void append(json_t **list, json_t *value) {
 }
 
 /* A string value from bytes a host may have chosen. */
-static json_t *safe_string(const char *text, size_t bytes) {
+json_t *itr_record_string(const char *text, size_t bytes) {
     struct itr_text clean = {.ceiling = 64 * 1024};
     itr_text_escape(&clean, ITR_ESCAPE_UTF8, text, bytes);
     json_t *value = json_stringn_nocheck(itr_text_string(&clean), clean.length);
@@ -33,11 +34,11 @@ static json_t *safe_string(const char *text, size_t bytes) {
 }
 
 /* Nanoseconds after `origin_ns`; null for "never". */
-static json_t *relative(uint64_t at_ns, uint64_t origin_ns) {
+json_t *itr_record_time(uint64_t at_ns, uint64_t origin_ns) {
     return at_ns == 0 ? json_null() : json_integer((json_int_t)(at_ns - origin_ns));
 }
 
-static uint64_t origin_of(const struct itr_observation *seen) {
+uint64_t itr_record_origin(const struct itr_observation *seen) {
     uint64_t load_ns = seen->ledger_sound ? seen->ledger.phase_ns[ITR_PHASE_LOAD_BEGIN] : 0;
     return load_ns != 0 ? load_ns : seen->begin_ns;
 }
@@ -66,37 +67,37 @@ static json_t *shot_to_json(const struct itr_record *record, uint32_t index) {
     bool sound = record->seen->ledger_sound;
     const struct itr_shot_reply *shot = sound ? &record->seen->ledger.shots[index] : &unknown;
     const struct itr_handled *handled = sound ? handled_of(record, index) : NULL;
-    uint64_t origin_ns = origin_of(record->seen);
+    uint64_t origin_ns = itr_record_origin(record->seen);
     json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:I, s:o, s:o, s:o}", "event", itr_event_name(planned->event), "at",
                              record->at, "delivery", itr_delivery_name(planned->delivery), "target",
                              itr_target_name(planned->target), "planned_ns", (json_int_t)planned->offset_ns,
-                             "fired_ns", relative(shot->fired_ns, origin_ns), "sent_ns",
-                             relative(shot->sent_ns, origin_ns), "handled_ns",
-                             relative(handled != NULL ? handled->entered_ns : 0, origin_ns));
-    put(&json, "si_code",
+                             "fired_ns", itr_record_time(shot->fired_ns, origin_ns), "sent_ns",
+                             itr_record_time(shot->sent_ns, origin_ns), "handled_ns",
+                             itr_record_time(handled != NULL ? handled->entered_ns : 0, origin_ns));
+    itr_record_put(&json, "si_code",
         handled != NULL && itrp_capabilities()->signals ? json_integer(handled->si_code) : json_null());
-    put(&json, "sender_thread", json_integer(shot->sender_thread));
+    itr_record_put(&json, "sender_thread", json_integer(shot->sender_thread));
     if (shot->target_thread != 0) {
-        put(&json, "target_thread", json_integer(shot->target_thread));
+        itr_record_put(&json, "target_thread", json_integer(shot->target_thread));
     }
     if (handled != NULL) {
-        put(&json, "handler_thread", json_integer(handled->thread));
+        itr_record_put(&json, "handler_thread", json_integer(handled->thread));
     }
     if (shot->send_error != 0) {
-        put(&json, "send_error", json_integer(shot->send_error));
+        itr_record_put(&json, "send_error", json_integer(shot->send_error));
     }
     if (shot->event_thread != 0) {
-        put(&json, "event_thread", json_integer(shot->event_thread));
-        put(&json, "thread_started_ns", relative(shot->thread_started_ns, origin_ns));
-        put(&json, "thread_ended_ns", relative(shot->thread_ended_ns, origin_ns));
-        put(&json, "thread_exit",
+        itr_record_put(&json, "event_thread", json_integer(shot->event_thread));
+        itr_record_put(&json, "thread_started_ns", itr_record_time(shot->thread_started_ns, origin_ns));
+        itr_record_put(&json, "thread_ended_ns", itr_record_time(shot->thread_ended_ns, origin_ns));
+        itr_record_put(&json, "thread_exit",
             shot->thread_ended_ns != 0 ? itr_json_hex(shot->event_thread_exit) : json_null());
     }
     if (shot->released_ns != 0) {
-        put(&json, "released_ns", relative(shot->released_ns, origin_ns));
+        itr_record_put(&json, "released_ns", itr_record_time(shot->released_ns, origin_ns));
     }
     if (record->plan->unit >= 0) {
-        put(&json, "unit", json_real(record->plan->unit));
+        itr_record_put(&json, "unit", json_real(record->plan->unit));
     }
     return json;
 }
@@ -107,10 +108,10 @@ static json_t *exit_to_json(const struct itr_observation *seen) {
     }
     json_t *json = json_pack("{s:b}", "by_runner", (int)seen->ended_by_runner);
     if (seen->exit.signaled) {
-        put(&json, "signal", json_string(itrp_signal_name(seen->exit.signal)));
-        put(&json, "core", json_boolean(seen->exit.core_dumped));
+        itr_record_put(&json, "signal", json_string(itrp_signal_name(seen->exit.signal)));
+        itr_record_put(&json, "core", json_boolean(seen->exit.core_dumped));
     } else {
-        put(&json, "code", itr_json_hex(seen->exit.code));
+        itr_record_put(&json, "code", itr_json_hex(seen->exit.code));
     }
     return json;
 }
@@ -119,7 +120,7 @@ static json_t *phases_to_json(const struct itr_observation *seen) {
     json_t *json = json_object();
     for (uint32_t i = 0; i < ITR_PHASE_COUNT; i++) {
         if (seen->ledger.phase_ns[i] != 0) {
-            put(&json, itr_phase_name(i), json_integer((json_int_t)(seen->ledger.phase_ns[i] - seen->begin_ns)));
+            itr_record_put(&json, itr_phase_name(i), json_integer((json_int_t)(seen->ledger.phase_ns[i] - seen->begin_ns)));
         }
     }
     return json;
@@ -135,7 +136,7 @@ static json_t *exception_to_json(const struct itr_record *record, const struct i
                      itr_json_hex(exception->pc - exception->module_base), "address",
                      itr_json_hex(exception->address), "location", location, "access",
                      (json_int_t)exception->access, "thread", (json_int_t)exception->thread, "at_ns",
-                     relative(exception->time_ns, origin_of(record->seen)));
+                     itr_record_time(exception->time_ns, itr_record_origin(record->seen)));
 }
 
 static json_t *exceptions_to_json(const struct itr_record *record) {
@@ -143,13 +144,13 @@ static json_t *exceptions_to_json(const struct itr_record *record) {
     char shape[64];
     json_t *list = json_array();
     for (uint32_t i = 0; i < ledger->exception_count && i < ITR_EXCEPTIONS_MAX; i++) {
-        append(&list, exception_to_json(record, &ledger->exceptions[i]));
+        itr_record_append(&list, exception_to_json(record, &ledger->exceptions[i]));
     }
     itr_exception_shape(ledger, shape, sizeof shape);
     json_t *json = json_pack("{s:I, s:s, s:o}", "count", (json_int_t)ledger->exception_count, "shape", shape, "first",
                              list);
     if (ledger->exception_count > ITR_EXCEPTIONS_MAX) {
-        put(&json, "last", exception_to_json(record, &ledger->last_exception));
+        itr_record_put(&json, "last", exception_to_json(record, &ledger->last_exception));
     }
     return json;
 }
@@ -160,14 +161,14 @@ static json_t *stream_to_json(const struct itr_capture *capture) {
                              itr_json_hex(itr_capture_hash(capture)), "shape", itr_shape_kind_name(shape.kind),
                              "cut_bytes", (json_int_t)itr_capture_cut_bytes(capture));
     if (shape.period_bytes != 0) {
-        put(&json, "period_bytes", json_integer((json_int_t)shape.period_bytes));
-        put(&json, "repeats", json_integer((json_int_t)shape.repeats));
+        itr_record_put(&json, "period_bytes", json_integer((json_int_t)shape.period_bytes));
+        itr_record_put(&json, "repeats", json_integer((json_int_t)shape.repeats));
     }
     if (shape.anchor[0] != '\0') {
-        put(&json, "anchor", safe_string(shape.anchor, strlen(shape.anchor)));
+        itr_record_put(&json, "anchor", itr_record_string(shape.anchor, strlen(shape.anchor)));
     }
     if (shape.garbage) {
-        put(&json, "garbage_offset", json_integer((json_int_t)shape.garbage_offset));
+        itr_record_put(&json, "garbage_offset", json_integer((json_int_t)shape.garbage_offset));
     }
     return json;
 }
@@ -177,32 +178,32 @@ static json_t *stream_to_json(const struct itr_capture *capture) {
 static json_t *add_rare(const struct itr_record *record, json_t *json) {
     const struct itr_observation *seen = record->seen;
     if (seen->output->total_bytes > 0) {
-        put(&json, "stdout", stream_to_json(seen->output));
+        itr_record_put(&json, "stdout", stream_to_json(seen->output));
     }
     if (seen->error_output->total_bytes > 0) {
-        put(&json, "stderr", stream_to_json(seen->error_output));
+        itr_record_put(&json, "stderr", stream_to_json(seen->error_output));
     }
     if (seen->ledger_sound && seen->ledger.exception_count > 0) {
-        put(&json, "exceptions", exceptions_to_json(record));
+        itr_record_put(&json, "exceptions", exceptions_to_json(record));
     }
     if (seen->strays > 0) {
-        put(&json, "strays", json_integer(seen->strays));
+        itr_record_put(&json, "strays", json_integer(seen->strays));
     }
     if (seen->output_cut_off) {
-        put(&json, "output_cut_off", json_true());
+        itr_record_put(&json, "output_cut_off", json_true());
     }
     if (seen->event_pending) {
-        put(&json, "event_pending", json_true());
+        itr_record_put(&json, "event_pending", json_true());
     }
     if (seen->tool.status != ITR_OK) {
-        put(&json, "tool_error", safe_string(seen->tool.text, strlen(seen->tool.text)));
+        itr_record_put(&json, "tool_error", itr_record_string(seen->tool.text, strlen(seen->tool.text)));
     }
     if (record->classification->detail[0] != '\0') {
-        put(&json, "detail",
-            safe_string(record->classification->detail, strlen(record->classification->detail)));
+        itr_record_put(&json, "detail",
+            itr_record_string(record->classification->detail, strlen(record->classification->detail)));
     }
     if (record->evidence != NULL) {
-        put(&json, "evidence", json_string(record->evidence));
+        itr_record_put(&json, "evidence", json_string(record->evidence));
     }
     return json;
 }
@@ -211,26 +212,30 @@ json_t *itr_record_to_json(const struct itr_record *record) {
     const struct itr_observation *seen = record->seen;
     json_t *shots = json_array();
     for (uint32_t i = 0; i < record->plan->request.shot_count; i++) {
-        append(&shots, shot_to_json(record, i));
+        itr_record_append(&shots, shot_to_json(record, i));
     }
     json_t *json = json_pack(
         "{s:i, s:I, s:I, s:s, s:o, s:s, s:o, s:o, s:o, s:s, s:I}", "format", ITR_RECORD_FORMAT, "trial",
         (json_int_t)record->trial, "cell", (json_int_t)record->cell, "case", record->case_name, "seed",
         itr_json_hex(record->seed), "outcome", itr_outcome_name((uint32_t)record->classification->outcome), "signature",
-        safe_string(record->classification->signature, strlen(record->classification->signature)), "shots", shots,
+        itr_record_string(record->classification->signature, strlen(record->classification->signature)), "shots", shots,
         "exit", exit_to_json(seen), "end", itr_end_name((uint32_t)seen->end), "duration_ns",
         (json_int_t)(seen->end_ns - seen->begin_ns));
     if (json == NULL) {
         return NULL;
     }
     if (seen->ledger_sound) {
-        put(&json, "phases", phases_to_json(seen));
-        put(&json, "handled", json_integer(seen->ledger.handled_count));
+        itr_record_put(&json, "phases", phases_to_json(seen));
+        itr_record_put(&json, "handled", json_integer(seen->ledger.handled_count));
     }
-    return add_rare(record, json);
+    return itr_record_add_debugger(record, add_rare(record, json));
 }
 
 /* ---- back ---- */
+
+bool itr_record_read_point(const json_t *json, uint64_t *rva) {
+    return itr_json_from_hex(json_object_get(json_object_get(json, "point"), "rva"), rva);
+}
 
 static bool is_count(const json_t *json) {
     return json_is_integer(json) && json_integer_value(json) >= 0;
@@ -242,6 +247,7 @@ enum itr_status itr_record_read(const json_t *json, uint64_t *cell, struct itr_r
     const json_t *fired = json_object_get(json_array_get(json_object_get(json, "shots"), 0), "fired_ns");
     /* Without it the time counts from the trial's begin. */
     bool loaded = json_object_get(json_object_get(json, "phases"), "load-begin") != NULL;
+    const json_t *place = json_object_get(json_object_get(json, "point"), "index");
     int value = outcome != NULL ? itr_outcome_of(outcome) : -1;
 
     if (json_integer_value(json_object_get(json, "format")) != ITR_RECORD_FORMAT || value < 0 || signature == NULL ||
@@ -256,6 +262,7 @@ enum itr_status itr_record_read(const json_t *json, uint64_t *cell, struct itr_r
         .detail = json_string_value(json_object_get(json, "detail")),
         .fired_after_load_ns = loaded && json_is_integer(fired) ? (int64_t)json_integer_value(fired) : INT64_MIN,
         .strays = (uint32_t)json_integer_value(json_object_get(json, "strays")),
+        .sweep_index = json_is_integer(place) ? (int64_t)json_integer_value(place) : -1,
     };
     return ITR_OK;
 }

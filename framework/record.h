@@ -34,5 +34,8 @@ enum itr_status itr_record_read(const json_t *json, uint64_t *cell, struct itr_r
 /* Where the shot of a recorded trial was planned: nanoseconds after its phase, and the trial's seed. */
 enum itr_status itr_record_read_plan(const json_t *json, uint64_t *planned_ns, uint64_t *seed,
                                      struct itr_error *err) ITR_MUST_USE;
+/* The instruction that an exact point of a recorded trial stood for, in the library; false where there was
+ * none. */
+bool itr_record_read_point(const json_t *json, uint64_t *rva);
 
 #endif

@@ -10,7 +10,7 @@ static const char style[] =
     "h1{font-size:1.4rem}h2{font-size:1.05rem;margin-top:2rem}table{border-collapse:collapse;width:100%}"
     "th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #dde3e9;vertical-align:top}"
     "td.n{text-align:right;font-variant-numeric:tabular-nums}code,pre{font:13px ui-monospace,monospace}"
-    ".as-expected{color:#1a7f37}.known,.no-shot{color:#9a6700}.finding,.rate-changed,.tool-error{color:#cf222e}"
+    ".as-expected{color:#1a7f37}.known,.no-shot,.skipped{color:#9a6700}.finding,.rate-changed,.tool-error{color:#cf222e}"
     ".bar{fill:#c9d1d9}.bad{fill:#cf222e}@media(prefers-color-scheme:dark){body{background:#0f1419;color:#d6dde4}"
     "th,td{border-color:#2b333b}.bar{fill:#3b444d}}";
 

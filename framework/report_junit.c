@@ -42,6 +42,7 @@ static void test_case(struct itr_text *out, const struct itr_summary *summary, s
         itr_text_escape(out, ITR_ESCAPE_XML_TEXT, verdict->sentence, strlen(verdict->sentence));
         itr_text_add(out, "</system-out>\n");
         break;
+    case ITR_JUDGEMENT_SKIPPED:
     case ITR_JUDGEMENT_INCONCLUSIVE:
         itr_text_add(out, "    <skipped");
         attribute(out, "message", verdict->sentence);
@@ -66,7 +67,7 @@ void itr_report_junit(struct itr_text *out, const struct itr_summary *summary) {
         enum itr_judgement judgement = summary->verdicts[i].judgement;
         failures += judgement == ITR_JUDGEMENT_NEW || judgement == ITR_JUDGEMENT_RATE ? 1 : 0;
         errors += judgement == ITR_JUDGEMENT_TOOL_ERROR ? 1 : 0;
-        skipped += judgement == ITR_JUDGEMENT_INCONCLUSIVE ? 1 : 0;
+        skipped += judgement == ITR_JUDGEMENT_INCONCLUSIVE || judgement == ITR_JUDGEMENT_SKIPPED ? 1 : 0;
     }
     itr_text_add(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     itr_text_printf(out,

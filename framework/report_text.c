@@ -56,6 +56,7 @@ static const char *colour_of(enum itr_judgement judgement) {
     case ITR_JUDGEMENT_EXPECTED:
         return GREEN;
     case ITR_JUDGEMENT_KNOWN:
+    case ITR_JUDGEMENT_SKIPPED:
     case ITR_JUDGEMENT_INCONCLUSIVE:
         return YELLOW;
     case ITR_JUDGEMENT_NEW:
@@ -176,6 +177,6 @@ void itr_report_text(struct itr_text *out, const struct itr_summary *summary, bo
     itr_text_printf(out, ", seed 0x%" PRIx64 "%s%s%s\n", summary->seed, summary->folder[0] ? ", in " : "",
                     summary->folder, summary->interrupted ? ": interrupted, not all planned trials were run" : "");
     if (itr_judge_exit_code(summary->cells, summary->verdicts, summary->count) == 3) {
-        itr_text_add(out, "no verdict: a control failed, or no shot landed\n");
+        itr_text_add(out, "no verdict: a control failed, no shot landed, or everything was skipped\n");
     }
 }

@@ -35,10 +35,16 @@ struct itr_slot {
     const struct itr_setup *setup;
     const struct itr_plan *plan;
     struct itr_observation *observation;
+    uint64_t nonce;
     struct itrp_process *process;
     struct itr_settle settle;
     uint32_t looks;
     bool exited;
+    bool held; /* the host stands stopped for a person: what it left is ended with the hold, not before */
+    struct itrp_debug_plan debug_plan;
+    struct itrp_debug_report debug_report;
+    uint32_t *trace; /* the report's, kept beyond the process */
+    size_t trace_room;
 };
 
 const char *itr_end_name(uint32_t end) {
@@ -111,18 +117,24 @@ static void on_drain_over(uv_timer_t *timer) {
     }
 }
 
-static void on_host_exit(struct itrp_process *process, void *context) {
-    struct itr_slot *slot = context;
+static void end_what_is_left(struct itr_slot *slot) {
     struct itr_observation *seen = slot->observation;
-    seen->exit = *itrp_process_exit(process);
-    seen->end_ns = uv_hrtime();
-    slot->exited = true;
-    if (itrp_process_end_tree(process, END_TREE_MS, &seen->strays, &seen->tool) != ITR_OK) {
+    if (itrp_process_end_tree(slot->process, END_TREE_MS, &seen->strays, &seen->tool) != ITR_OK) {
         seen->output_cut_off = true; /* what still lives may hold the pipes for ever */
         close_stream(&slot->streams[0]);
         close_stream(&slot->streams[1]);
     }
     uv_timer_start(&slot->timer, on_drain_over, DRAIN_MS, 0);
+}
+
+static void on_host_exit(struct itrp_process *process, void *context) {
+    struct itr_slot *slot = context;
+    slot->observation->exit = *itrp_process_exit(process);
+    slot->observation->end_ns = uv_hrtime();
+    slot->exited = true;
+    if (!slot->held) {
+        end_what_is_left(slot);
+    }
 }
 
 static void end_host(struct itr_slot *slot, enum itr_end end) {
@@ -140,6 +152,12 @@ static void on_look(uv_timer_t *timer) {
     struct itrp_activity activity;
     uint64_t now_ns = uv_hrtime();
 
+    if (slot->setup->debug != NULL && itrp_process_is_paused(slot->process)) {
+        slot->held = true;
+        uv_timer_stop(timer);
+        uv_stop(&slot->loop); /* or this turn of the loop, which may be before its poll, waits there for nothing */
+        return;
+    }
     if (now_ns - slot->observation->begin_ns >= slot->setup->deadline_ns) {
         end_host(slot, ITR_END_DEADLINE);
         return;
@@ -171,7 +189,7 @@ static void close_file(uv_file file) {
     }
 }
 
-static enum itr_status start(struct itr_slot *slot, const uv_file *write_ends, uint64_t nonce) {
+static enum itr_status start(struct itr_slot *slot, const uv_file *write_ends) {
     struct itrp_process_spec spec = {
         .program = slot->setup->program,
         .environment = slot->setup->environment,
@@ -179,14 +197,61 @@ static enum itr_status start(struct itr_slot *slot, const uv_file *write_ends, u
         .output = write_ends[0],
         .error = write_ends[1],
         .ledger = &slot->ledger,
-        .nonce = nonce,
+        .nonce = slot->nonce,
         .own_console = slot->setup->own_console,
         .core_limit_bytes = slot->setup->core_limit_bytes,
+        .debug = slot->setup->debug != NULL ? &slot->debug_plan : NULL,
     };
     return itrp_process_start(&slot->process, &slot->loop, &spec, on_host_exit, slot, &slot->observation->tool);
 }
 
-static void begin(struct itr_slot *slot, uint64_t nonce) {
+/* The cell's plan for the debugger with what is this trial's own. */
+static void plan_debugger(struct itr_slot *slot) {
+    const struct itr_plan *plan = slot->plan;
+    if (slot->setup->debug == NULL) {
+        return;
+    }
+    slot->debug_plan = *slot->setup->debug;
+    slot->debug_plan.library = plan->request.library;
+    slot->debug_plan.ctrl_routine = plan->request.ctrl_routine;
+    slot->debug_plan.chaos_seed = plan->chaos_seed;
+    slot->debug_plan.has_point = plan->point.nth > 0;
+    slot->debug_plan.point = (struct itrp_debug_point){
+        .rva = plan->point.rva, .occurrence = plan->point.nth, .role = plan->point.role};
+    if (plan->request.shot_count > 0 && plan->request.shots[0].where == ITR_WHERE_POINT) {
+        slot->debug_plan.shot = &plan->request.shots[0];
+    }
+}
+
+/* Keeps the debugger's report, whose trace ends with the process. */
+static void keep_report(struct itr_slot *slot) {
+    const struct itrp_debug_report *report = itrp_process_debug_report(slot->process);
+    struct itr_observation *seen = slot->observation;
+    if (report == NULL) {
+        return;
+    }
+    slot->debug_report = *report;
+    slot->debug_report.trace = NULL;
+    seen->debug = &slot->debug_report;
+    if (report->error.status != ITR_OK && seen->tool.status == ITR_OK) {
+        seen->tool = report->error;
+    }
+    if (report->trace_count > slot->trace_room) {
+        uint32_t *grown = realloc(slot->trace, report->trace_count * sizeof *grown);
+        if (grown == NULL) {
+            itr_fail(&seen->tool, ITR_E_NO_MEMORY, 0, "out of memory keeping a trace");
+            return;
+        }
+        slot->trace = grown;
+        slot->trace_room = report->trace_count;
+    }
+    if (report->trace_count > 0) {
+        memcpy(slot->trace, report->trace, report->trace_count * sizeof *slot->trace);
+        slot->debug_report.trace = slot->trace;
+    }
+}
+
+static void begin(struct itr_slot *slot) {
     uv_file write_ends[2] = {-1, -1};
     struct itr_observation *seen = slot->observation;
     int result = open_stream(slot, &slot->streams[0], &write_ends[0]);
@@ -195,7 +260,7 @@ static void begin(struct itr_slot *slot, uint64_t nonce) {
     }
     if (result != 0) {
         itr_fail(&seen->tool, ITR_E_SYSTEM, result, "cannot make a pipe for the host: %s", uv_strerror(result));
-    } else if (start(slot, write_ends, nonce) == ITR_OK) {
+    } else if (start(slot, write_ends) == ITR_OK) {
         seen->end = ITR_END_EXIT;
         uv_timer_start(&slot->timer, on_look, FIRST_LOOK_MS, LOOK_EVERY_MS);
     }
@@ -207,37 +272,104 @@ static void begin(struct itr_slot *slot, uint64_t nonce) {
     }
 }
 
-void itr_slot_run(struct itr_slot *slot, const struct itr_setup *setup, const struct itr_plan *plan,
-                  uint64_t nonce, struct itr_observation *observation) {
+static void begin_trial(struct itr_slot *slot, const struct itr_setup *setup, const struct itr_plan *plan, uint64_t nonce,
+                        struct itr_observation *observation) {
     *observation = (struct itr_observation){.output = &slot->streams[0].capture,
                                             .error_output = &slot->streams[1].capture};
     slot->setup = setup;
     slot->plan = plan;
     slot->observation = observation;
+    slot->nonce = nonce;
     slot->process = NULL;
     slot->settle = (struct itr_settle){0};
     slot->looks = 0;
     slot->exited = false;
+    slot->held = false;
     itr_capture_reset(&slot->streams[0].capture);
     itr_capture_reset(&slot->streams[1].capture);
     itr_ledger_prepare(slot->ledger.base, &plan->request, nonce);
+    plan_debugger(slot);
     observation->begin_ns = uv_hrtime();
     uv_update_time(&slot->loop);
-    begin(slot, nonce);
-    while ((slot->process != NULL && !slot->exited) || slot->streams[0].open || slot->streams[1].open) {
-        uv_run(&slot->loop, UV_RUN_ONCE);
-    }
+    begin(slot);
+}
+
+static bool runs(const struct itr_slot *slot) {
+    return (slot->process != NULL && !slot->exited) || slot->streams[0].open || slot->streams[1].open;
+}
+
+static void finish_trial(struct itr_slot *slot) {
+    struct itr_observation *seen = slot->observation;
     uv_timer_stop(&slot->timer);
     if (slot->process != NULL) {
+        keep_report(slot);
         itrp_process_close(slot->process);
+        slot->process = NULL;
         uv_run(&slot->loop, UV_RUN_DEFAULT);
     }
-    if (observation->end_ns == 0) {
-        observation->end_ns = uv_hrtime();
+    if (seen->end_ns == 0) {
+        seen->end_ns = uv_hrtime();
     }
-    observation->ledger_sound =
-        itr_ledger_read(slot->ledger.base, &plan->request, nonce, observation->begin_ns, observation->end_ns,
-                        &observation->ledger, observation->ledger_damage, sizeof observation->ledger_damage);
+    seen->ledger_sound =
+        itr_ledger_read(slot->ledger.base, &slot->plan->request, slot->nonce, seen->begin_ns, seen->end_ns,
+                        &seen->ledger, seen->ledger_damage, sizeof seen->ledger_damage);
+    if (seen->debug != NULL && seen->ledger.library_base == 0) {
+        seen->ledger.library_base = seen->debug->library_base; /* known before the load returned */
+    }
+}
+
+void itr_slot_run(struct itr_slot *slot, const struct itr_setup *setup, const struct itr_plan *plan,
+                  uint64_t nonce, struct itr_observation *observation) {
+    begin_trial(slot, setup, plan, nonce, observation);
+    while (runs(slot)) {
+        uv_run(&slot->loop, UV_RUN_ONCE);
+    }
+    finish_trial(slot);
+}
+
+/* ---- a held host ---- */
+
+bool itr_slot_hold(struct itr_slot *slot, const struct itr_setup *setup, const struct itr_plan *plan, uint64_t nonce,
+                   struct itr_observation *observation, struct itr_held *held) {
+    begin_trial(slot, setup, plan, nonce, observation);
+    while (runs(slot) && !slot->held) {
+        uv_run(&slot->loop, UV_RUN_ONCE);
+    }
+    if (!slot->held) {
+        finish_trial(slot);
+        return false;
+    }
+    /* Only what the debugger has done with: the rest of its report goes on until the host's end. */
+    const struct itrp_debug_report *report = itrp_process_debug_report(slot->process);
+    *held = (struct itr_held){.process = itrp_process_id(slot->process),
+                              .thread = report->hit_thread,
+                              .role = report->hit_role,
+                              .library_base = report->library_base};
+    return true;
+}
+
+uv_loop_t *itr_slot_loop(struct itr_slot *slot) {
+    return &slot->loop;
+}
+
+bool itr_slot_turn(struct itr_slot *slot) {
+    if (!slot->exited) {
+        uv_run(&slot->loop, UV_RUN_ONCE);
+    }
+    return !slot->exited;
+}
+
+void itr_slot_release(struct itr_slot *slot) {
+    slot->observation->ended_by_runner = !slot->exited;
+    itrp_process_kill(slot->process);
+    while (!slot->exited) {
+        uv_run(&slot->loop, UV_RUN_ONCE);
+    }
+    end_what_is_left(slot);
+    while (runs(slot)) {
+        uv_run(&slot->loop, UV_RUN_ONCE);
+    }
+    finish_trial(slot);
 }
 
 /* ---- slots ---- */
@@ -286,5 +418,6 @@ void itr_slot_close(struct itr_slot *slot) {
     itr_capture_release(&slot->streams[1].capture);
     free(slot->directory);
     free(slot->read_buffer);
+    free(slot->trace);
     free(slot);
 }

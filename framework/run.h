@@ -14,6 +14,9 @@ struct itr_setup {
     uint64_t quiet_ns;
     bool own_console;
     uint64_t core_limit_bytes;
+    /* NULL: the hosts run free. Else they run under a debugger, with this plan; the trial's own plan gives
+     * point, shot and seed. */
+    const struct itrp_debug_plan *debug;
 };
 
 struct itr_slot;
@@ -26,6 +29,27 @@ enum itr_status itr_slot_open(struct itr_slot **slot, const char *directory, str
  * in `observation`; a failure of the tool itself is its `tool`. */
 void itr_slot_run(struct itr_slot *slot, const struct itr_setup *setup, const struct itr_plan *plan,
                   uint64_t nonce, struct itr_observation *observation);
+
+/* A host that stands stopped at its exact point. */
+struct itr_held {
+    uint32_t process;
+    uint32_t thread; /* that reached the point */
+    enum itr_role role;
+    uint64_t library_base;
+};
+
+/* For a setup whose debug plan has a `pause`: runs a trial up to the moment at which its host stands stopped at
+ * the exact point, and leaves it so; no deadline runs from then on. True: it stands as `held` says, and
+ * itr_slot_release() must follow; `setup`, `plan` and `observation` stay until then. False: the trial ended
+ * before, as after itr_slot_run(). */
+bool itr_slot_hold(struct itr_slot *slot, const struct itr_setup *setup, const struct itr_plan *plan, uint64_t nonce,
+                   struct itr_observation *observation, struct itr_held *held) ITR_MUST_USE;
+/* While a host is held: the loop that a person's wait can be put on; one turn of that loop, false once the host has
+ * ended (a debugger let it go, or killed it). */
+uv_loop_t *itr_slot_loop(struct itr_slot *slot);
+bool itr_slot_turn(struct itr_slot *slot);
+/* Ends the held host and all its tree. The observation tells nothing of the runtime then: a person had it. */
+void itr_slot_release(struct itr_slot *slot);
 
 void itr_slot_close(struct itr_slot *slot);
 

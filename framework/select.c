@@ -9,6 +9,10 @@
 #include <string.h>
 
 
+/* Longest time a thread is held at an exact point where neither case nor option say. An event that is not
+ * taken by then is blocked in the thread it is aimed at. On a machine with a load of 20 it took more than 20 ms. */
+#define EXACT_HOLD_NS UINT64_C(200000000)
+
 struct choice {
     const struct itr_case *c;
     const struct itr_variant *variant;
@@ -55,6 +59,11 @@ static enum itr_status word(const struct choice *choice, const char *option, con
     return ITR_OK;
 }
 
+/* A control has its own point: it is what the case is held against, not another place to fire. */
+static bool is_sweep(const struct choice *choice) {
+    return choice->selection->sweep != ITR_SWEEP_NONE && choice->variant->name == NULL;
+}
+
 static enum itr_status choose_aim(const struct choice *choice, struct itr_cell *cell) {
     const struct itr_selection *s = choice->selection;
     const struct itr_variant *v = choice->variant;
@@ -62,7 +71,13 @@ static enum itr_status choose_aim(const struct choice *choice, struct itr_cell *
     int event = v->event;
     int delivery = named != NULL && named->delivery >= 0 ? named->delivery : v->delivery;
     int target = named != NULL && named->target >= 0 ? named->target : v->target;
-    enum itr_status status = itr_point_parse(named != NULL ? named->at : choice->at, &cell->aim.point, choice->err);
+    bool sweep = is_sweep(choice);
+    enum itr_status status = sweep ? ITR_OK
+                                   : itr_point_parse(named != NULL ? named->at : choice->at, &cell->aim.point, choice->err);
+    if (sweep) {
+        cell->aim.point = (struct itr_point){
+            .kind = ITR_POINT_SWEEP, .nth = 1, .role = s->sweep_thread, .sweep = s->sweep};
+    }
     /* A control that fires nothing goes on firing nothing. */
     if (status == ITR_OK && v->event != ITR_EVENT_NONE) {
         status = word(choice, "--event", s->event, itr_event_of, &event);
@@ -81,7 +96,15 @@ static enum itr_status choose_aim(const struct choice *choice, struct itr_cell *
     cell->aim.delivery = delivery != ITR_DELIVERY_NONE ? (enum itr_delivery)delivery
                                                        : itrp_default_delivery((enum itr_event)event);
     cell->aim.target = (enum itr_target)target;
-    cell->aim.hold_ns = s->has_hold ? s->hold_ns : v->hold_ns;
+    bool exact = cell->aim.point.kind == ITR_POINT_SYMBOL || cell->aim.point.kind == ITR_POINT_SWEEP;
+    cell->aim.hold_ns = s->has_hold ? s->hold_ns : v->hold_ns != 0 ? v->hold_ns : exact ? EXACT_HOLD_NS : 0;
+    cell->debugged = (exact && event != ITR_EVENT_NONE) || s->chaos || s->watch.count > 0;
+    cell->chaos = s->chaos;
+    if (cell->debugged && !itrp_capabilities()->exact_points) {
+        return itr_fail(choice->err, ITR_E_UNSUPPORTED, 0,
+                        "%s: a debugger is needed at %s and there is none here: initrace doctor says why", choice->c->name,
+                        choice->at);
+    }
     if (s->has_window && cell->aim.point.kind == ITR_POINT_TIME) {
         cell->aim.window_from_ns = s->window_from_ns;
         cell->aim.window_to_ns = s->window_to_ns;
@@ -96,8 +119,8 @@ static enum itr_status choose_aim(const struct choice *choice, struct itr_cell *
                         choice->c->name, choice->at);
     }
     bool needs_call = cell->aim.target == ITR_TARGET_CALLER || cell->aim.target == ITR_TARGET_INIT;
-    if (event != ITR_EVENT_NONE && needs_call && cell->aim.point.kind != ITR_POINT_CALL) {
-        return itr_fail(choice->err, ITR_E_USAGE, 0, "%s: target %s needs a fire point at a call (CALL#N), not %s",
+    if (event != ITR_EVENT_NONE && needs_call && cell->aim.point.kind != ITR_POINT_CALL && !exact) {
+        return itr_fail(choice->err, ITR_E_USAGE, 0, "%s: target %s needs a fire point at a call (CALL#N) or a symbol, not %s",
                         choice->c->name, itr_target_name((uint32_t)cell->aim.target), choice->at);
     }
     return ITR_OK;
@@ -135,6 +158,23 @@ static enum itr_status choose_environment(const struct choice *choice, struct it
     return ITR_OK;
 }
 
+static enum itr_status choose_watches(const struct choice *choice, struct itr_cell *cell) {
+    const struct itr_strings *watch = &choice->selection->watch;
+    size_t used = 0;
+    if (watch->count > ITRP_DEBUG_WATCHES_MAX) {
+        return itr_fail(choice->err, ITR_E_USAGE, 0, "--watch: at most %d variables at a time: the processor has four debug registers",
+                        (int)ITRP_DEBUG_WATCHES_MAX);
+    }
+    for (size_t i = 0; i < watch->count; i++) {
+        int wrote = snprintf(cell->watch + used, sizeof cell->watch - used, "%s%s", i > 0 ? "\n" : "", watch->items[i]);
+        if (wrote < 0 || (size_t)wrote >= sizeof cell->watch - used) {
+            return itr_fail(choice->err, ITR_E_LIMIT, 0, "--watch %s: too long", watch->items[i]);
+        }
+        used += (size_t)wrote;
+    }
+    return ITR_OK;
+}
+
 static bool lists(const struct itr_strings *strings, const char *text) {
     for (size_t i = 0; i < strings->count; i++) {
         if (strcmp(strings->items[i], text) == 0) {
@@ -156,7 +196,7 @@ static enum itr_status choose_known(const struct choice *choice, struct itr_cell
         bool here = known->system == NULL || strcmp(known->system, itrp_system_name()) == 0 ||
                     strcmp(known->system, itrp_system_family()) == 0;
         bool version = known->go == NULL || (choice->go != NULL && itr_go_in_range(choice->go, known->go));
-        bool point = known->at.count == 0 || lists(&known->at, choice->at);
+        bool point = known->at.count == 0 || is_sweep(choice) || lists(&known->at, choice->at);
         bool arm = cell->control[0] == '\0' ? known->controls.count == 0 : lists(&known->controls, cell->control);
         if (!here || !version || !point || !arm) {
             continue;
@@ -167,8 +207,8 @@ static enum itr_status choose_known(const struct choice *choice, struct itr_cell
         }
         struct itr_cell_known *to = &cell->known[cell->known_count++];
         to->outcome = known->outcome;
-        to->rate_min = known->rate_min;
-        to->rate_max = known->rate_max;
+        to->rate_min = is_sweep(choice) ? 0 : known->rate_min; /* the share of failing points says nothing */
+        to->rate_max = is_sweep(choice) ? 1 : known->rate_max;
         status = copy_text(choice, to->signature, sizeof to->signature,
                            known->signature != NULL ? known->signature : "*");
         if (status == ITR_OK) {
@@ -215,6 +255,9 @@ static enum itr_status add_cell(struct itr_cells *cells, const struct choice *ch
     }
     if (status == ITR_OK) {
         status = choose_environment(choice, cell);
+    }
+    if (status == ITR_OK) {
+        status = choose_watches(choice, cell);
     }
     if (status == ITR_OK) {
         status = choose_known(choice, cell);
@@ -304,7 +347,10 @@ static enum itr_status add_versions(struct itr_cells *cells, struct choice *choi
 static enum itr_status add_points(struct itr_cells *cells, struct choice *choice) {
     const struct itr_strings *at = &choice->selection->at;
     enum itr_status status = ITR_OK;
-    /* A control has its own point: it is what the case is held against, not another place to fire. */
+    if (is_sweep(choice)) {
+        choice->at = choice->selection->sweep == ITR_SWEEP_FUNCTIONS ? "sweep:functions" : "sweep:instructions";
+        return add_versions(cells, choice);
+    }
     if (choice->variant->name != NULL || at->count == 0) {
         choice->at = choice->variant->at;
         return add_versions(cells, choice);

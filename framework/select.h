@@ -26,6 +26,10 @@ struct itr_selection {
     uint64_t hold_ns;            /* used if has_hold */
     bool has_hold;
     bool no_exception_record;
+    enum itr_sweep_kind sweep;        /* instead of points: one after the other of a traced thread's */
+    enum itr_role sweep_thread;
+    bool chaos;
+    struct itr_strings watch;    /* SYMBOL[:SIZE] */
 };
 
 /* A growing list of cells. `{0}` is empty; free `items`. */

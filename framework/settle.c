@@ -11,6 +11,25 @@
 /* One that only waits, likewise: the event is most often handled within this time. */
 #define WAITING_NS UINT64_C(1000000)
 
+/* One that does not wait yet may sleep for reasons of its own: only after this time without any use of the processor is
+ * it taken to hang. */
+#define STARTING_QUIET_NS UINT64_C(2000000000)
+/* Longest time between two looks that counts as quiet: where it was longer, this program was not given the
+ * processor, and the host may not have been either. */
+#define LOOK_GAP_NS UINT64_C(50000000)
+
+static bool all_sent(const struct itr_ledger_request *request, const struct itr_ledger_reply *reply, uint64_t *last_ns) {
+    *last_ns = 0;
+    for (uint32_t i = 0; i < request->shot_count; i++) {
+        uint64_t sent_ns = reply->shots[i].sent_ns;
+        if (sent_ns == 0) {
+            return false;
+        }
+        *last_ns = sent_ns > *last_ns ? sent_ns : *last_ns;
+    }
+    return request->shot_count > 0;
+}
+
 static bool shot_is_due_later(const struct itr_shot_reply *shot, uint64_t now_ns) {
     return shot->sent_ns == 0 && shot->requested_ns != 0 && now_ns < shot->requested_ns + SHOT_LATE_NS;
 }
@@ -19,7 +38,11 @@ bool itr_settle_wants_look(const struct itr_ledger_request *request, const struc
                            uint64_t now_ns) {
     uint64_t waiting_ns = reply->phase_ns[ITR_PHASE_WAITING];
     bool ending = reply->phase_ns[ITR_PHASE_FINISHED] != 0 || reply->handled_count >= request->shot_count;
-    if (waiting_ns == 0 || now_ns < waiting_ns + (ending ? ENDING_NS : WAITING_NS)) {
+    if (waiting_ns == 0) {
+        uint64_t sent_ns = 0;
+        return all_sent(request, reply, &sent_ns) && now_ns >= sent_ns + ENDING_NS;
+    }
+    if (now_ns < waiting_ns + (ending ? ENDING_NS : WAITING_NS)) {
         return false;
     }
     for (uint32_t i = 0; i < request->shot_count; i++) {
@@ -57,13 +80,22 @@ bool itr_settle_wants_thorough(const struct itr_settle *settle) {
 enum itr_settled itr_settle_look(struct itr_settle *settle, const struct itr_ledger_request *request,
                                  const struct itr_ledger_reply *reply, const struct itrp_activity *activity,
                                  uint64_t now_ns, uint64_t quiet_ns) {
+    uint64_t gap_ns = settle->looked && now_ns > settle->last_look_ns ? now_ns - settle->last_look_ns : 0;
     settle->unchanged = settle->looked && settle->cpu_ns == activity->cpu_ns;
+    settle->unchanged_since_ns += gap_ns > LOOK_GAP_NS ? gap_ns - LOOK_GAP_NS : 0;
+    settle->last_look_ns = now_ns;
     settle->looked = true;
     settle->cpu_ns = activity->cpu_ns;
-    if (!settle->unchanged) {
+    /* A starved host uses no processor time either: one with a thread that wants to run is not quiet. */
+    if (!settle->unchanged || activity->ready) {
         settle->unchanged_since_ns = now_ns;
     }
     bool quiet = settle->unchanged && now_ns - settle->unchanged_since_ns >= quiet_ns;
+    if (reply->phase_ns[ITR_PHASE_WAITING] == 0) {
+        bool long_quiet = settle->unchanged && now_ns - settle->unchanged_since_ns >=
+                                                   (quiet_ns > STARTING_QUIET_NS ? quiet_ns : STARTING_QUIET_NS);
+        return long_quiet ? ITR_SETTLED_STUCK : ITR_SETTLED_NOT_YET;
+    }
     bool heard = request->shot_count > 0 && reply->handled_count >= request->shot_count;
     if (reply->phase_ns[ITR_PHASE_FINISHED] != 0 || heard) {
         return quiet ? ITR_SETTLED_STUCK : ITR_SETTLED_NOT_YET; /* it should have ended, or gone on */

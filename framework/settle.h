@@ -18,9 +18,11 @@ struct itr_settle {
     bool unchanged; /* the last two looks saw the same processor time */
     uint64_t cpu_ns;
     uint64_t unchanged_since_ns;
+    uint64_t last_look_ns;
 };
 
-/* True when a look at the host's activity is worth its cost: it waits or has finished. */
+/* True when a look at the host's activity is worth its cost: it waits, has finished, or has been on its way there for
+ * long since its shots were sent. */
 bool itr_settle_wants_look(const struct itr_ledger_request *request, const struct itr_ledger_reply *reply,
                            uint64_t now_ns);
 

@@ -45,6 +45,7 @@ struct itr_row {
     const char *detail; /* NULL: none */
     int64_t fired_after_load_ns;
     uint32_t strays;
+    int64_t sweep_index; /* place in a sweep's list, -1: none */
 };
 
 void itr_tally_begin(struct itr_tally *tally, enum itr_outcome expect, uint64_t window_from_ns,

@@ -15,6 +15,8 @@ struct itr_work {
     const char *environment[64]; /* "K=V", NULL-terminated, into environment_text */
     struct itr_ledger_request request;
     struct itr_setup setup;
+    struct itrp_debug_plan debug; /* setup.debug, where the cell is debugged */
+    char watch_names[ITRP_DEBUG_WATCHES_MAX][ITR_POINT_SYMBOL_ROOM];
     struct itr_image *library_image; /* NULL where there are no symbols */
     struct itr_image *host_image;
     struct itr_modules modules;
@@ -26,6 +28,10 @@ struct itr_work {
 enum itr_status itr_work_open(struct itr_work *work, const struct itr_cell *cell, const struct itr_layout *layout,
                               struct itr_error *err) ITR_MUST_USE;
 void itr_work_close(struct itr_work *work);
+
+/* Turns the cell's symbols into addresses of its library: the point's rva and what is to be watched. What the
+ * library does not have is no error: cell->skip says so then, and the cell is not to be run. */
+enum itr_status itr_work_resolve(struct itr_work *work, struct itr_cell *cell, struct itr_error *err) ITR_MUST_USE;
 
 /* FNV-1a of a file as "0x" and 16 hex digits; "" if it cannot be read. */
 void itr_hash_file(const char *path, char *out, size_t room);

@@ -10,4 +10,8 @@
  * unix, CreateProcess and WaitForSingleObject on Windows; may be called from several threads at once. */
 int64_t itrp_bare_run(const char *program, const struct itrp_memory *ledger);
 
+/* The same under the best that systems offer for a signal at an exact system call: strace --inject on unix (a
+ * SIGUSR1 as the host makes its first thread). -1 where there is none. */
+int64_t itrp_bare_inject(const char *program, const struct itrp_memory *ledger);
+
 #endif

@@ -8,6 +8,7 @@
 
 #include "framework/error.h"
 #include "framework/event.h"
+#include "platform/debug.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,6 +23,7 @@ struct itrp_capabilities {
     bool ctrl_routine;   /* kernelbase!CtrlRoutine was found */
     bool core_files;     /* the kernel writes a core file into the host's working directory */
     bool exact_points;   /* a debugger back-end is there */
+    bool quick_steps;    /* and steps tens of thousands of instructions a second, not a few thousand */
     uint64_t ctrl_routine_address; /* for struct itr_ledger_request, 0 where it is exported */
 };
 
@@ -84,6 +86,8 @@ struct itrp_process_spec {
     uint64_t nonce;                 /* marks the tree in its environment, so that strays are told apart */
     bool own_console;               /* Windows: in a new console, hidden where possible */
     uint64_t core_limit_bytes;      /* unix: RLIMIT_CORE */
+    const struct itrp_debug_plan *debug; /* NULL: the host runs free; else under a debugger (debug.h), which
+                                            writes what became of the shot into the ledger */
 };
 
 struct itrp_process;
@@ -122,10 +126,22 @@ struct itrp_activity {
     uint64_t cpu_ns; /* processor time of all threads since its start, taken after everything else here */
     bool thorough;   /* the rest was looked at */
     bool asleep;     /* no thread is running or ready to run (unix); false where this cannot be known */
+    bool ready;      /* unix: a thread is running, or would if it were given a processor */
     bool pending;    /* unix: a signal is pending for the process or a thread */
 };
 enum itr_status itrp_process_activity(const struct itrp_process *process, bool thorough,
                                       struct itrp_activity *activity, struct itr_error *err) ITR_MUST_USE;
+
+/* ---- other people's tools, at a host that stands stopped or is to be recorded ---- */
+
+/* How debuggers are told to attach, the process id to follow: "gdb -p". NULL-terminated, static. */
+const char *const *itrp_attach_commands(void);
+/* True if gdb is there, can share a terminal with the runner and may attach to a host. One line in `text`: where
+ * it is, or why not. Windows: never, a debugger has a window of its own there. */
+bool itrp_can_attach_gdb(char *text, size_t room);
+/* True if `rr record` can run here: tries the processor's counters and looks for the program. False with one line in
+ * `why`. */
+bool itrp_can_record(char *why, size_t room);
 
 /* ---- names of the system's numbers ---- */
 

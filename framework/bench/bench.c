@@ -1,6 +1,7 @@
 /* The benchmark: what recording everything costs. Compares a campaign with a bare start-and-wait loop over
  * the same host, library and shot, two at a time, in alternating rounds of one run, and prints the ratio;
- * with `memory`, prints the runner's memory early and late in a long campaign. It is no test: it prints
+ * with `exact`, compares shots at an exact point with strace --inject; with `memory`, prints the runner's memory
+ * early and late in a long campaign. It is no test: it prints
  * figures and judges none. */
 #include "framework/campaign.h"
 #include "framework/folder.h"
@@ -21,6 +22,7 @@ struct bare {
     uint64_t first;
     uint64_t count;
     uint64_t failures;
+    bool inject; /* under the system's own tool for events at exact places */
     uv_thread_t thread;
 };
 
@@ -35,17 +37,21 @@ static void run_bare(void *argument) {
         struct itr_plan plan;
         itr_plan_make(&plan, &bare->work->request, &bare->cell->aim, bare->cell->case_name, 1, bare->first + i);
         itr_ledger_prepare(ledger.base, &plan.request, i);
-        bare->failures += itrp_bare_run(bare->work->program, &ledger) != 0 ? 1 : 0;
+        int64_t code = bare->inject ? itrp_bare_inject(bare->work->program, &ledger)
+                                    : itrp_bare_run(bare->work->program, &ledger);
+        bare->failures += code != 0 ? 1 : 0;
     }
     itrp_memory_close(&ledger);
 }
 
 /* Trials per second. */
-static double bare_rate(const struct itr_work *work, const struct itr_cell *cell, uint64_t count, uint64_t *failures) {
+static double bare_rate(const struct itr_work *work, const struct itr_cell *cell, bool inject, uint64_t count,
+                        uint64_t *failures) {
     struct bare bare[SIDE_BY_SIDE];
     uint64_t begin_ns = uv_hrtime();
     for (int i = 0; i < SIDE_BY_SIDE; i++) {
-        bare[i] = (struct bare){.work = work, .cell = cell, .first = (uint64_t)i * count, .count = count / SIDE_BY_SIDE};
+        bare[i] = (struct bare){.work = work, .cell = cell, .first = (uint64_t)i * count, .count = count / SIDE_BY_SIDE,
+                                .inject = inject};
         if (uv_thread_create(&bare[i].thread, run_bare, &bare[i]) != 0) {
             ITR_BUG("no thread for the benchmark");
         }
@@ -82,13 +88,13 @@ static enum itr_status run_campaign(const struct setting *setting, uint64_t coun
     return status;
 }
 
-static enum itr_status open_setting(struct setting *setting, const char *name, const char *go, struct itr_error *err) {
+static enum itr_status open_setting(struct setting *setting, const char *name, const char *at, const char *go,
+                                    struct itr_error *err) {
     char path[1400];
     struct itr_case c;
     struct itr_cells cells = {0};
     char *versions[] = {(char *)(uintptr_t)go};
-    char point[] = "init-done";
-    char *points[] = {point};
+    char *points[] = {(char *)(uintptr_t)at};
     struct itr_selection selection = {.count = 1, .at = {.items = points, .count = 1}};
     if (go != NULL) {
         selection.go = (struct itr_strings){.items = versions, .count = 1};
@@ -123,27 +129,28 @@ static double median(double *values) {
     return values[ROUNDS / 2];
 }
 
-static enum itr_status compare_rates(struct setting *setting, uint64_t count, struct itr_error *err) {
+static enum itr_status compare_rates(struct setting *setting, bool inject, uint64_t count, struct itr_error *err) {
     double bare[ROUNDS];
     double campaign[ROUNDS];
     double ratio[ROUNDS];
     uint64_t failures = 0;
-    (void)bare_rate(&setting->work, &setting->cell, count / 4, &failures); /* warms the caches */
+    const char *name = inject ? "strace --inject" : "bare loop";
+    (void)bare_rate(&setting->work, &setting->cell, inject, count / 4, &failures); /* warms the caches */
     for (int i = 0; i < ROUNDS; i++) {
-        bare[i] = bare_rate(&setting->work, &setting->cell, count, &failures);
+        bare[i] = bare_rate(&setting->work, &setting->cell, inject, count, &failures);
         enum itr_status status = run_campaign(setting, count, &campaign[i], err);
         if (status != ITR_OK) {
             return status;
         }
         ratio[i] = campaign[i] / bare[i];
-        printf("round %d: bare loop %.0f/s, campaign %.0f/s, ratio %.3f\n", i + 1, bare[i], campaign[i], ratio[i]);
+        printf("round %d: %s %.0f/s, campaign %.0f/s, ratio %.3f\n", i + 1, name, bare[i], campaign[i], ratio[i]);
     }
     if (failures > 0) {
-        return itr_fail(err, ITR_E_SYSTEM, 0, "%" PRIu64 " hosts of the bare loop failed", failures);
+        return itr_fail(err, ITR_E_SYSTEM, 0, "%" PRIu64 " hosts of the %s failed", failures, name);
     }
-    printf("%s, %s, %s, two at a time, medians of %d: bare loop %.0f/s, campaign %.0f/s, ratio %.3f\n",
-           setting->cell.case_name, setting->cell.go, setting->cell.system, ROUNDS, median(bare), median(campaign),
-           median(ratio));
+    printf("%s at %s, %s, %s, two at a time, medians of %d: %s %.0f/s, campaign %.0f/s, ratio %.3f\n",
+           setting->cell.case_name, setting->cell.at, setting->cell.go, setting->cell.system, ROUNDS, name, median(bare),
+           median(campaign), median(ratio));
     return ITR_OK;
 }
 
@@ -194,19 +201,20 @@ int main(int argc, char **argv) {
     struct setting *setting = calloc(1, sizeof *setting);
     struct itr_error err = {0};
     bool memory = argc > 1 && strcmp(argv[1], "memory") == 0;
+    bool exact = argc > 1 && strcmp(argv[1], "exact") == 0;
     if (argc < 4 || setting == NULL) {
-        fprintf(stderr, "usage: initrace_bench rate|memory CASE COUNT [GO]\n");
+        fprintf(stderr, "usage: initrace_bench rate|memory|exact CASE COUNT [GO]\n");
         free(setting);
         return 2;
     }
     enum itr_status status = itrp_guard_enter(&err);
     setvbuf(stdout, NULL, _IONBF, 0);
     if (status == ITR_OK) {
-        status = open_setting(setting, argv[2], argc > 4 ? argv[4] : NULL, &err);
+        status = open_setting(setting, argv[2], exact ? "runtime.main" : "init-done", argc > 4 ? argv[4] : NULL, &err);
     }
     if (status == ITR_OK) {
         uint64_t count = strtoull(argv[3], NULL, 10);
-        status = memory ? measure_memory(setting, count, &err) : compare_rates(setting, count, &err);
+        status = memory ? measure_memory(setting, count, &err) : compare_rates(setting, exact, count, &err);
     }
     if (status != ITR_OK) {
         fprintf(stderr, "initrace_bench: %s\n", err.text);

@@ -60,11 +60,17 @@ static void fill_cell(struct itr_random *random, struct itr_cell *cell) {
     cell->aim.event = (enum itr_event)itr_random_below(random, ITR_EVENT_COUNT);
     cell->aim.delivery = (enum itr_delivery)itr_random_below(random, ITR_DELIVERY_COUNT);
     cell->aim.target = (enum itr_target)itr_random_below(random, ITR_TARGET_COUNT);
-    cell->aim.point.kind = (enum itr_point_kind)itr_random_below(random, ITR_POINT_CALL + 1);
+    cell->aim.point.kind = (enum itr_point_kind)itr_random_below(random, ITR_POINT_SWEEP + 1);
     cell->aim.point.phase = (enum itr_phase)itr_random_below(random, ITR_PHASE_COUNT);
     cell->aim.point.offset_ns = number(random);
     cell->aim.point.call = (enum itr_call)itr_random_below(random, ITR_CALL_COUNT);
     cell->aim.point.nth = (uint32_t)itr_random_next(random);
+    fill_text(random, cell->aim.point.symbol, sizeof cell->aim.point.symbol);
+    cell->aim.point.offset = number(random);
+    cell->aim.point.role = (enum itr_role)itr_random_below(random, ITR_ROLE_COUNT);
+    cell->aim.point.sweep = (enum itr_sweep_kind)itr_random_below(random, ITR_SWEEP_INSTRUCTIONS + 1);
+    cell->chaos = itr_random_below(random, 2) != 0;
+    fill_text(random, cell->skip, sizeof cell->skip);
     cell->aim.hold_ns = number(random);
     cell->aim.window_from_ns = number(random);
     cell->aim.window_to_ns = number(random);
@@ -98,6 +104,10 @@ static void assert_same_aim(const struct itr_aim *a, const struct itr_aim *b) {
     assert_true(a->point.offset_ns == b->point.offset_ns);
     assert_int_equal(a->point.call, b->point.call);
     assert_int_equal(a->point.nth, b->point.nth);
+    assert_string_equal(a->point.symbol, b->point.symbol);
+    assert_true(a->point.offset == b->point.offset);
+    assert_int_equal(a->point.role, b->point.role);
+    assert_int_equal(a->point.sweep, b->point.sweep);
     assert_true(a->hold_ns == b->hold_ns);
     assert_true(a->window_from_ns == b->window_from_ns);
     assert_true(a->window_to_ns == b->window_to_ns);
@@ -108,6 +118,9 @@ static void assert_same_cell(const struct itr_cell *a, const struct itr_cell *b)
     assert_string_equal(a->control, b->control);
     assert_string_equal(a->go, b->go);
     assert_string_equal(a->system, b->system);
+    assert_int_equal(a->chaos, b->chaos);
+    assert_string_equal(a->watch, b->watch);
+    assert_string_equal(a->skip, b->skip);
     assert_string_equal(a->at, b->at);
     assert_int_equal(a->debugged, b->debugged);
     assert_string_equal(a->environment, b->environment);
@@ -251,10 +264,12 @@ static void words_and_numbers_outside_their_sets_are_refused(void **state) {
         {NULL, "delivery", "\"pigeon\""}, {NULL, "target", "\"nobody\""},
         {NULL, "expect", "\"ok\""},       {NULL, "host_flags", "4294967296"},
         {NULL, "handler_flags", "-1"},    {NULL, "deadline_ns", "-1"},
-        {NULL, "count", "1.0"},           {"point", "kind", "\"symbol\""},
+        {NULL, "count", "1.0"},           {"point", "kind", "\"sometime\""},
         {"point", "phase", "\"end\""},    {"point", "call", "\"fork\""},
         {"point", "nth", "4294967296"},   {"point", "offset_ns", "-5"},
-        {"point", "hold_ns", "\"5\""},
+        {"point", "hold_ns", "\"5\""},   {"point", "sweep", "\"lines\""},
+        {"point", "thread", "\"other\""}, {NULL, "chaos", "1"},
+        {NULL, "watch", "\"runtime.x\""},
     };
     struct itr_random random = itr_random_seed(13);
     struct itr_cell cell;

@@ -337,6 +337,58 @@ static void call_never_made(struct trial *trial) {
     trial->seen.ledger.calls_counted = 2;
 }
 
+static struct itrp_debug_report debug_report; /* of the trial under way */
+
+static void debug(struct trial *trial) {
+    memset(&debug_report, 0, sizeof debug_report);
+    debug_report.library_mapped = true;
+    debug_report.library_base = LIBRARY_BASE;
+    trial->seen.debug = &debug_report;
+}
+
+static void point_never_reached(struct trial *trial) {
+    call_never_made(trial);
+    debug(trial);
+    debug_report.hits = 1;
+    trial->plan.request.shots[0].where = ITR_WHERE_POINT;
+    trial->plan.point = (struct itr_plan_point){.rva = 0x1234, .nth = 2};
+}
+
+static void hung_before_the_point(struct trial *trial) {
+    point_never_reached(trial);
+    reached(trial, ITR_PHASE_LOAD_BEGIN);
+    ended(trial, ITR_END_DEADLINE);
+}
+
+static void hung_at_the_point(struct trial *trial) {
+    hung_before_the_point(trial);
+    trial->seen.ledger.shots[0].fired_ns = trial->seen.ledger.shots[0].sent_ns = BEGIN_NS + 3 * MS;
+}
+
+static void library_never_mapped(struct trial *trial) {
+    point_never_reached(trial);
+    debug_report.library_mapped = false;
+    debug_report.hits = 0;
+}
+
+static void fault(uint32_t code, uint64_t pc, uint64_t base, uint64_t address) {
+    struct itrp_debug_fault *one = &debug_report.faults[debug_report.fault_count++];
+    *one = (struct itrp_debug_fault){.time_ns = BEGIN_NS + 4 * MS,
+                                     .pc = pc,
+                                     .address = address,
+                                     .module_base = base,
+                                     .code = code,
+                                     .si_code = 1,
+                                     .role = ITR_ROLE_INIT};
+    debug_report.last_fault = *one;
+}
+
+/* A fault that the host handled is none. */
+static void fault_and_all_well(struct trial *trial) {
+    debug(trial);
+    fault(11, LIBRARY_BASE + 0x6d2ac, LIBRARY_BASE, 0x30);
+}
+
 static void phase_never_reached(struct trial *trial) {
     call_never_made(trial);
     trial->plan.request.shots[0].where = ITR_WHERE_PHASE;
@@ -445,6 +497,14 @@ static const struct row {
     {"no shot planned", no_shot_planned, ITR_OUTCOME_NOT_FIRED, "not-fired", ""},
     {"call never made", call_never_made, ITR_OUTCOME_NOT_FIRED, "not-fired SIGURG pthread_create#3",
      "made 2 calls"},
+    {"point never reached", point_never_reached, ITR_OUTCOME_NOT_FIRED,
+     "not-fired SIGURG point-not-reached", "reached 1 times of 2"},
+    {"hung before", hung_before_the_point, ITR_OUTCOME_NOT_FIRED, "not-fired SIGURG point-not-reached",
+     "the host hung after load-begin, before the point"},
+    {"hung at it", hung_at_the_point, ITR_OUTCOME_HANG, "hang SIGURG after load-begin", ""},
+    {"never mapped", library_never_mapped, ITR_OUTCOME_NOT_FIRED,
+     "not-fired SIGURG point-not-reached", "reached 0 times of 2: the library was never mapped"},
+    {"handled fault", fault_and_all_well, ITR_OUTCOME_DELIVERED, "", ""},
     {"phase never reached", phase_never_reached, ITR_OUTCOME_NOT_FIRED, "not-fired SIGURG",
      "ended after waiting"},
     {"sending failed", sending_failed, ITR_OUTCOME_NOT_FIRED, "not-fired SIGURG send-error",
@@ -847,6 +907,71 @@ static void a_pc_is_located_in_a_module(void **state) {
     trial_end(&trial);
 }
 
+/* ---- what a debugger saw ---- */
+
+/* The first fault says where it began; what ends the process may be another signal. */
+static void a_crash_has_the_place_of_its_first_fault(void **state) {
+    static const struct {
+        uint64_t pc;
+        uint64_t base;
+        uint64_t address;
+        const char *signature;
+        const char *detail;
+    } places[] = {
+        {LIBRARY_BASE + 0x6d2ac, LIBRARY_BASE, 0x30, "crash SIGABRT SIGSEGV at minimal null-page",
+         "first SIGSEGV at pc 0x18006d2ac (minimal+0x6d2ac), address 0x30, si_code 1, init thread"},
+        {HOST_BASE + 0x1234, HOST_BASE, UINT64_MAX,
+         "crash SIGABRT SIGSEGV at library_host non-canonical-or-kernel", "(library_host+0x1234)"},
+        {0x600d1000, 0, 0x600d1000, "crash SIGABRT SIGSEGV at no-module elsewhere", "pc 0x600d1000"},
+        {0x700000001234, 0x700000000000, 0x8, "crash SIGABRT SIGSEGV at other-module null-page", ""},
+    };
+    (void)state;
+    if (!itrp_capabilities()->signals) {
+        skip(); /* the host's own record of exceptions says it there */
+    }
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        struct trial trial;
+        trial_begin(&trial);
+        die_of(&trial, ITR_PHASE_LOAD_BEGIN, 6);
+        debug(&trial);
+        fault(11, places[i].pc, places[i].base, places[i].address);
+        fault(6, 0x700000005678, 0x700000000000, 0);
+        classify(&trial);
+        assert_int_equal(trial.result.outcome, ITR_OUTCOME_CRASH);
+        assert_string_equal(trial.result.signature, places[i].signature);
+        assert_non_null(strstr(trial.result.detail, places[i].detail));
+        trial_end(&trial);
+    }
+}
+
+/* An address that is none of an access is not told. */
+static void only_an_access_has_an_address(void **state) {
+    struct trial trial;
+    (void)state;
+    if (!itrp_capabilities()->signals) {
+        skip();
+    }
+    trial_begin(&trial);
+    die_of(&trial, ITR_PHASE_LOAD_BEGIN, 4);
+    debug(&trial);
+    fault(4, LIBRARY_BASE + 0x10, LIBRARY_BASE, LIBRARY_BASE + 0x10);
+    classify(&trial);
+    assert_string_equal(trial.result.signature, "crash SIGILL SIGILL at minimal");
+    trial_end(&trial);
+}
+
+static void a_debugger_without_a_fault_changes_no_signature(void **state) {
+    struct trial trial;
+    char signature[ITR_SIGNATURE_MAX];
+    (void)state;
+    trial_begin(&trial);
+    sigsegv(&trial);
+    debug(&trial);
+    classify(&trial);
+    assert_string_equal(trial.result.signature, expand("crash {11}", signature, sizeof signature));
+    trial_end(&trial);
+}
+
 /* A function of this program, to be found by name in the program's own file. */
 int itr_test_planted_function(int number);
 __attribute__((noinline)) int itr_test_planted_function(int number) {
@@ -895,6 +1020,9 @@ int main(void) {
         cmocka_unit_test(exceptions_have_a_shape),
         cmocka_unit_test(the_first_exception_is_no_debugger_message),
         cmocka_unit_test(a_pc_is_located_in_a_module),
+        cmocka_unit_test(a_crash_has_the_place_of_its_first_fault),
+        cmocka_unit_test(only_an_access_has_an_address),
+        cmocka_unit_test(a_debugger_without_a_fault_changes_no_signature),
         cmocka_unit_test(a_pc_has_the_name_of_its_function),
     };
     return cmocka_run_group_tests_name("classify", tests, NULL, NULL);

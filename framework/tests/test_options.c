@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-enum { WORDS_MAX = 16 };
+enum { WORDS_MAX = 24 };
 
 static struct itr_options options;
 static struct itr_error error;
@@ -60,6 +60,7 @@ static void commands_have_names(void **state) {
         enum itr_command command;
     } rows[] = {{"list", ITR_COMMAND_LIST},
                 {"run", ITR_COMMAND_RUN},
+                {"locate", ITR_COMMAND_LOCATE},
                 {"replay", ITR_COMMAND_REPLAY},
                 {"report", ITR_COMMAND_REPORT},
                 {"doctor", ITR_COMMAND_DOCTOR}};
@@ -138,6 +139,21 @@ static bool is_list(const struct itr_strings *have, const char *wanted) {
 
 static bool at_is_read(void) {
     return is_list(&options.at, "W1|load-begin+1ms");
+}
+static bool sweep_is_read(void) {
+    return is_word(options.sweep, "functions");
+}
+static bool thread_is_read(void) {
+    return is_word(options.thread, "main");
+}
+static bool watch_is_read(void) {
+    return is_list(&options.watch, "runtime.signalsOK:1|+0x40");
+}
+static bool chaos_is_read(void) {
+    return options.chaos;
+}
+static bool record_is_read(void) {
+    return is_word(options.record, "rr");
 }
 static bool count_is_read(void) {
     return options.has_count && options.count == 500;
@@ -232,6 +248,11 @@ static const struct row {
     const char *expected;
 } rows[] = {
     {"at", "W1,load-begin+1ms", at_is_read, "", "a word"},
+    {"sweep", "functions", sweep_is_read, "", "a word"},
+    {"thread", "main", thread_is_read, "", "a word"},
+    {"watch", "runtime.signalsOK:1,+0x40", watch_is_read, ",", "a word"},
+    {"chaos", NULL, chaos_is_read, NULL, NULL},
+    {"record", "rr", record_is_read, "", "a word"},
     {"count", "500", count_is_read, "many", "a whole number"},
     {"duration", "1.5m", duration_is_read, "90", "a length of time"},
     {"until-fail", NULL, until_fail_is_read, NULL, NULL},
@@ -436,6 +457,43 @@ static void windows_have_two_ends_in_order(void **state) {
     }
 }
 
+/* The word after --debug is never its value: DIR and TRIAL may stand there. */
+static void the_side_of_debug_may_be_left_out(void **state) {
+    (void)state;
+    assert_read(READ("replay", "--debug", "before", "1"));
+    assert_string_equal(options.debug, "after");
+    assert_int_equal(options.words.count, 2);
+    itr_options_release(&options);
+    assert_read(READ("replay", "d", "1", "--debug=before", "--no-gdb"));
+    assert_string_equal(options.debug, "before");
+    assert_true(options.no_gdb);
+    itr_options_release(&options);
+    assert_read(READ("replay", "d", "1"));
+    assert_null(options.debug);
+    itr_options_release(&options);
+    assert_refused(READ("replay", "d", "1", "--debug=during"), "--debug \"during\"", "before or after");
+    assert_refused(READ("replay", "d", "1", "--debug="), "--debug \"\"", "before or after");
+    assert_refused(READ("run", "case", "--debug"), "--debug", "does not go with this command");
+    set_twin("debug", "before");
+    assert_read(READ("replay", "d", "1"));
+    assert_string_equal(options.debug, "before");
+    itr_options_release(&options);
+    set_twin("debug", NULL);
+}
+
+/* locate takes what says where and how to fire, not what says for how long. */
+static void locate_takes_its_own_options(void **state) {
+    (void)state;
+    assert_read(READ("locate", "case", "--sweep", "instructions", "--thread", "init", "--target", "main", "--count", "4", "--watch",
+                     "runtime.signalsOK", "--go", "1.26", "--seed", "1", "--jobs", "2"));
+    assert_string_equal(options.sweep, "instructions");
+    assert_string_equal(options.target, "main");
+    itr_options_release(&options);
+    assert_refused(READ("locate", "case", "--at", "time"), "--at", "does not go with this command");
+    assert_refused(READ("locate", "case", "--duration", "1s"), "--duration", "does not go with this command");
+    assert_refused(READ("locate", "case", "--resume"), "--resume", "does not go with this command");
+}
+
 static void options_that_are_none_are_refused(void **state) {
     (void)state;
     assert_refused(READ("run", "--colour"), "--colour: no such option", "--help");
@@ -478,8 +536,12 @@ static void help_shows_every_option_of_the_command(void **state) {
     assert_non_null(strstr(itr_text_string(&text), "--format"));
     assert_null(strstr(itr_text_string(&text), "--count"));
     itr_text_reset(&text);
+    itr_options_help(&text, ITR_COMMAND_REPLAY);
+    assert_non_null(strstr(itr_text_string(&text), "--debug[=before|after]"));
+    itr_text_reset(&text);
     itr_options_help(&text, ITR_COMMAND_NONE);
     assert_non_null(strstr(itr_text_string(&text), "initrace replay DIR TRIAL"));
+    assert_non_null(strstr(itr_text_string(&text), "initrace locate CASE"));
     assert_non_null(strstr(itr_text_string(&text), "INITRACE_COUNT"));
     itr_text_release(&text);
 }
@@ -502,6 +564,8 @@ int main(void) {
         OPTIONS_TEST(the_last_of_several_values_counts),
         OPTIONS_TEST(numbers_are_whole_and_fit),
         OPTIONS_TEST(windows_have_two_ends_in_order),
+        OPTIONS_TEST(the_side_of_debug_may_be_left_out),
+        OPTIONS_TEST(locate_takes_its_own_options),
         OPTIONS_TEST(options_that_are_none_are_refused),
         OPTIONS_TEST(options_of_other_commands_are_refused),
         OPTIONS_TEST(help_shows_every_option_of_the_command),

@@ -146,6 +146,83 @@ static void points_at_phases_and_calls_are_the_same_in_every_trial(void **state)
     }
 }
 
+/* ---- exact points: fired by the runner's debugger ---- */
+
+static const uint32_t swept[] = {0x1000, 0x2000, 0x3000};
+
+static void an_exact_point_is_the_same_in_every_trial(void **state) {
+    struct itr_aim aim = uniform;
+    (void)state;
+    aim.point = (struct itr_point){
+        .kind = ITR_POINT_SYMBOL, .rva = 0x1234, .nth = 3, .role = ITR_ROLE_INIT};
+    for (uint64_t trial = 0; trial < 10; trial++) {
+        struct itr_plan plan = plan_of(&aim, "x", trial, trial);
+        assert_int_equal(plan.request.shot_count, 1);
+        assert_int_equal(plan.request.shots[0].where, ITR_WHERE_POINT);
+        assert_int_equal(plan.request.shots[0].event, ITR_EVENT_SIGURG);
+        assert_int_equal(plan.request.shots[0].hold_ns, 5);
+        assert_int_equal(plan.request.shots[0].offset_ns, 0);
+        assert_int_equal(plan.point.rva, 0x1234);
+        assert_int_equal(plan.point.nth, 3);
+        assert_int_equal(plan.point.role, ITR_ROLE_INIT);
+        assert_true(plan.sweep_index == -1);
+        assert_true(plan.unit == -1);
+    }
+}
+
+static void a_sweep_takes_its_places_in_turn(void **state) {
+    struct itr_aim aim = uniform;
+    (void)state;
+    aim.point = (struct itr_point){.kind = ITR_POINT_SWEEP, .nth = 1, .role = ITR_ROLE_MAIN};
+    aim.sweep = swept;
+    aim.sweep_count = 3;
+    for (uint64_t trial = 0; trial < 10; trial++) {
+        struct itr_plan plan = plan_of(&aim, "x", 7, trial);
+        assert_int_equal(plan.request.shots[0].where, ITR_WHERE_POINT);
+        assert_int_equal(plan.sweep_index, trial % 3);
+        assert_int_equal(plan.point.rva, swept[trial % 3]);
+        assert_int_equal(plan.point.nth, 1);
+        assert_int_equal(plan.point.role, ITR_ROLE_MAIN);
+    }
+    aim.sweep_count = 0; /* not traced yet */
+    assert_true(plan_of(&aim, "x", 7, 1).sweep_index == -1);
+}
+
+static void without_an_event_the_point_is_known_all_the_same(void **state) {
+    struct itr_aim aim = uniform;
+    (void)state;
+    aim.event = ITR_EVENT_NONE;
+    aim.point = (struct itr_point){.kind = ITR_POINT_SYMBOL, .rva = 0x1234, .nth = 1};
+    struct itr_plan plan = plan_of(&aim, "x", 1, 2);
+    assert_int_equal(plan.request.shot_count, 0);
+    assert_int_equal(plan.point.rva, 0x1234);
+}
+
+static void other_points_have_no_instruction(void **state) {
+    struct itr_plan plan = plan_of(&uniform, "x", 1, 2);
+    (void)state;
+    assert_int_equal(plan.point.rva, 0);
+    assert_int_equal(plan.point.nth, 0);
+    assert_true(plan.sweep_index == -1);
+}
+
+/* Its own stream: what is perturbed says nothing about where is fired. Pinned, as the offsets are. */
+static void chaos_has_a_seed_of_its_own(void **state) {
+    struct itr_plan plan = plan_of(&uniform, "sigurg-during-init", 7, 0);
+    (void)state;
+    assert_true(plan.chaos_seed == UINT64_C(0xc3423e4c7f668859));
+    for (uint64_t trial = 0; trial < 100; trial++) {
+        uint64_t seed = plan_of(&uniform, "sigurg-during-init", 7, trial).chaos_seed;
+        assert_true(seed == plan_of(&uniform, "sigurg-during-init", 7, trial).chaos_seed);
+        assert_true(seed != plan_of(&uniform, "sigurg-during-init", 7, trial + 1).chaos_seed);
+        assert_true(seed != plan_of(&uniform, "sigurg-during-init", 8, trial).chaos_seed);
+        assert_true(seed != plan_of(&uniform, "sigpipe-during-init", 7, trial).chaos_seed);
+    }
+    struct itr_aim aim = uniform;
+    aim.event = ITR_EVENT_NONE; /* with or without a shot */
+    assert_true(plan_of(&aim, "sigurg-during-init", 7, 0).chaos_seed == plan.chaos_seed);
+}
+
 static void without_an_event_there_is_no_shot(void **state) {
     static const struct itr_shot_request none;
     struct itr_aim aim = uniform;
@@ -180,6 +257,11 @@ int main(void) {
         cmocka_unit_test(an_empty_window_is_its_beginning),
         cmocka_unit_test(a_shot_says_all_of_the_aim),
         cmocka_unit_test(points_at_phases_and_calls_are_the_same_in_every_trial),
+        cmocka_unit_test(an_exact_point_is_the_same_in_every_trial),
+        cmocka_unit_test(a_sweep_takes_its_places_in_turn),
+        cmocka_unit_test(without_an_event_the_point_is_known_all_the_same),
+        cmocka_unit_test(other_points_have_no_instruction),
+        cmocka_unit_test(chaos_has_a_seed_of_its_own),
         cmocka_unit_test(without_an_event_there_is_no_shot),
         cmocka_unit_test(the_rest_of_the_request_is_taken_over),
     };

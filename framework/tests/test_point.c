@@ -100,15 +100,46 @@ static void the_bounds_of_a_call_s_number_are_points(void **state) {
     }
 }
 
+static void symbols_have_offset_occurrence_and_thread(void **state) {
+    static const struct {
+        const char *text;
+        const char *symbol;
+        uint64_t offset;
+        uint32_t nth;
+        enum itr_role role;
+    } good[] = {
+        {"runtime.main", "runtime.main", 0, 1, ITR_ROLE_ANY},
+        {"runtime.initsig+0x1c", "runtime.initsig", 0x1c, 1, ITR_ROLE_ANY},
+        {"runtime.initsig+28#2@init", "runtime.initsig", 28, 2, ITR_ROLE_INIT},
+        {"runtime.doInit1|runtime.doInit*@main", "runtime.doInit1|runtime.doInit*", 0, 1, ITR_ROLE_MAIN},
+        {"runtime.(*mheap).alloc#3@any", "runtime.(*mheap).alloc", 0, 3, ITR_ROLE_ANY},
+        {"memcpy@GLIBC_2.2.5", "memcpy@GLIBC_2.2.5", 0, 1, ITR_ROLE_ANY},
+        {"+0x5a3f0", "", 0x5a3f0, 1, ITR_ROLE_ANY},
+        {"pthread_create#2@init", "", 0, 0, ITR_ROLE_ANY}, /* a hooked call knows no threads: refused */
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        struct itr_point point = {0};
+        enum itr_status status = itr_point_parse(good[i].text, &point, NULL);
+        if (good[i].nth == 0) {
+            assert_int_equal(status, ITR_E_USAGE);
+            continue;
+        }
+        assert_int_equal(status, ITR_OK);
+        assert_int_equal(point.kind, ITR_POINT_SYMBOL);
+        assert_string_equal(point.symbol, good[i].symbol);
+        assert_int_equal(point.offset, good[i].offset);
+        assert_int_equal(point.nth, good[i].nth);
+        assert_int_equal(point.role, good[i].role);
+    }
+}
+
 static void what_is_no_point_is_told_with_what_was_expected(void **state) {
     static const char *const bad[] = {
         "",
-        "Time",
         "time+1ms",
-        "load_begin",
         "load-begin+",
         "load-begin+1",
-        "load-begin-1ms",
         "load-begin+-1ms",
         "load-begin +1ms",
         "+1ms",
@@ -124,8 +155,22 @@ static void what_is_no_point_is_told_with_what_was_expected(void **state) {
         "pthread_create#99999999999999999999",
         "pthread_create#1#2",
         "#1",
+        "a b",
+        "Time",
         "W1",
+        "load-begin-1ms",
+        "runtime.main+",
+        "runtime.main+0x",
+        "runtime.main+1ms",
+        "runtime.main+-1",
+        "runtime.main#0@init",
+        "runtime.main#x",
+        "runtime.main+0x100000000",
+        "@init",
+        "+0x10#",
+        "a-very-long-name-that-is-longer-than-any-buffer-in-the-parser-could-be-expected-to-hold-"
         "a-very-long-name-that-is-longer-than-any-buffer-in-the-parser-could-be-expected-to-hold",
+        "a-very-long-name-that-is-longer-than-any-buffer-in-the-parser-could-be-expected-to-hold-"
         "a-very-long-name-that-is-longer-than-any-buffer-in-the-parser-could-be-expected-to-hold#1",
     };
     (void)state;
@@ -149,6 +194,7 @@ int main(void) {
         cmocka_unit_test(phases_from_the_load_to_the_wait_are_points),
         cmocka_unit_test(calls_are_counted_from_one),
         cmocka_unit_test(the_bounds_of_a_call_s_number_are_points),
+        cmocka_unit_test(symbols_have_offset_occurrence_and_thread),
         cmocka_unit_test(what_is_no_point_is_told_with_what_was_expected),
     };
     return cmocka_run_group_tests_name("point", tests, NULL, NULL);

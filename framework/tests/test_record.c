@@ -4,6 +4,7 @@
 
 #include "framework/cell.h"
 #include "framework/random.h"
+#include "framework/tests/tiny_image.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,6 +16,7 @@
 #include <cmocka.h>
 
 #define MS UINT64_C(1000000)
+#define LIBRARY_BASE UINT64_C(0x7f0000000000)
 #define BEGIN_NS \
     UINT64_C(0x7000000000000000) /* a machine that runs since long: more than a double holds */
 
@@ -528,6 +530,157 @@ static void a_plan_that_cannot_be_read_is_refused(void **state) {
     }
 }
 
+/* ---- what a debugger saw ---- */
+
+static struct itrp_debug_report debug_report; /* of the trial under way */
+static struct itr_image *library_image;
+
+/* A trial whose point was hit by the init thread, with a fault and two writes. trial_end_debugged() ends it. */
+static void trial_begin_debugged(struct trial *trial) {
+    static const uint8_t text[0x40];
+    static const struct tiny_symbol symbols[] = {{"main.init", 0x1000, 0x40}, {"main.flag", 0x1400, 4}};
+    trial_begin(trial);
+    library_image = tiny_image(text, sizeof text, symbols, 2);
+    trial->modules.library.image = library_image;
+    trial->seen.ledger.library_base = LIBRARY_BASE;
+    trial->seen.debug = &debug_report;
+    trial->plan.point = (struct itr_plan_point){.rva = 0x1010, .nth = 2, .role = ITR_ROLE_INIT};
+    trial->plan.sweep_index = 17;
+    memset(&debug_report, 0, sizeof debug_report);
+    debug_report.library_base = LIBRARY_BASE;
+    debug_report.hits = 2;
+    debug_report.hit_ns = BEGIN_NS + 5 * MS;
+    debug_report.hit_thread = 44;
+    debug_report.hit_role = ITR_ROLE_INIT;
+    debug_report.released_ns = BEGIN_NS + 7 * MS;
+    debug_report.hold_expired = true;
+    debug_report.taken_ns = BEGIN_NS + 6 * MS;
+    debug_report.taken_thread = 43;
+    debug_report.taken_role = ITR_ROLE_MAIN;
+    debug_report.fault_count = 1;
+    debug_report.faults[0] = (struct itrp_debug_fault){.time_ns = BEGIN_NS + 8 * MS,
+                                                       .pc = LIBRARY_BASE + 0x1020,
+                                                       .address = 0x30,
+                                                       .module_base = LIBRARY_BASE,
+                                                       .code = 11,
+                                                       .si_code = 1,
+                                                       .thread = 44,
+                                                       .role = ITR_ROLE_INIT};
+    debug_report.write_count = 2;
+    debug_report.writes[0] = (struct itrp_debug_write){.time_ns = BEGIN_NS + 4 * MS,
+                                                       .pc = LIBRARY_BASE + 0x1008,
+                                                       .old_value = 0,
+                                                       .new_value = UINT64_MAX,
+                                                       .watch = 1,
+                                                       .thread = 44,
+                                                       .role = ITR_ROLE_INIT};
+    debug_report.writes[1] = debug_report.writes[0];
+    debug_report.writes[1].pc = UINT64_C(0x7f1234567890); /* a write by memcpy() */
+    debug_report.chaos_holds = 3;
+}
+
+static void trial_end_debugged(struct trial *trial) {
+    trial_end(trial);
+    itr_image_close(library_image);
+}
+
+static void an_exact_point_says_how_it_was_reached(void **state) {
+    struct trial trial;
+    struct itr_row row;
+    uint64_t cell = 0;
+    uint64_t rva = 0;
+    (void)state;
+    trial_begin_debugged(&trial);
+    json_t *json = line_of(&trial);
+    assert_true(json_is_true(at(json, "debugged")));
+    assert_text(json, "point.rva", "0x1010");
+    assert_text(json, "point.name", "main.init+0x10");
+    assert_number(json, "point.occurrence", 2);
+    assert_text(json, "point.role", "init");
+    assert_number(json, "point.index", 17);
+    assert_number(json, "point.hits", 2);
+    assert_number(json, "point.hit_ns", 3 * (int64_t)MS); /* after load-begin, as all times */
+    assert_number(json, "point.thread", 44);
+    assert_text(json, "point.thread_role", "init");
+    assert_number(json, "point.released_ns", 5 * (int64_t)MS);
+    assert_true(json_is_true(at(json, "point.hold_expired")));
+    assert_number(json, "point.taken_ns", 4 * (int64_t)MS);
+    assert_number(json, "point.taken_thread", 43);
+    assert_text(json, "point.taken_role", "main");
+    assert_number(json, "chaos_holds", 3);
+    /* What a resumed campaign and a replay need. */
+    assert_true(itr_record_read_point(json, &rva));
+    assert_int_equal(rva, 0x1010);
+    assert_int_equal(itr_record_read(json, &cell, &row, NULL), ITR_OK);
+    assert_int_equal(row.sweep_index, 17);
+    json_decref(json);
+    trial_end_debugged(&trial);
+}
+
+static void faults_and_writes_have_a_place_and_a_thread(void **state) {
+    struct trial trial;
+    (void)state;
+    trial_begin_debugged(&trial);
+    json_t *json = line_of(&trial);
+    assert_number(json, "faults.count", 1);
+    assert_text(json, "faults.first.0.name", itr_fault_name(&debug_report.faults[0]));
+    assert_text(json, "faults.first.0.location", "minimal!main.init+0x20");
+    assert_text(json, "faults.first.0.address", "0x30");
+    assert_text(json, "faults.first.0.thread_role", "init");
+    assert_number(json, "faults.first.0.at_ns", 6 * (int64_t)MS);
+    assert_number(json, "writes.count", 2);
+    assert_number(json, "writes.first.0.watch", 1);
+    assert_text(json, "writes.first.0.old", "0x0");
+    assert_text(json, "writes.first.0.new", "0xffffffffffffffff");
+    assert_text(json, "writes.first.0.location", "minimal!main.init+0x7"); /* in the one before the PC */
+    assert_text(json, "writes.first.1.location", "no-module");
+    assert_number(json, "writes.first.1.at_ns", 2 * (int64_t)MS);
+    json_decref(json);
+    trial_end_debugged(&trial);
+}
+
+static void a_point_that_was_not_reached_has_no_times(void **state) {
+    struct trial trial;
+    uint64_t rva = 0;
+    (void)state;
+    trial_begin_debugged(&trial);
+    memset(&debug_report, 0, sizeof debug_report);
+    trial.plan.sweep_index = -1;
+    trial.modules.library.image = NULL; /* nor a name without symbols */
+    json_t *json = line_of(&trial);
+    assert_text(json, "point.name", "+0x1010");
+    assert_number(json, "point.hits", 0);
+    assert_null(at(json, "point.index"));
+    assert_null(at(json, "point.hit_ns"));
+    assert_null(at(json, "point.taken_ns"));
+    assert_null(at(json, "faults"));
+    assert_null(at(json, "writes"));
+    assert_null(at(json, "chaos_holds"));
+    json_decref(json);
+    trial.seen.debug = NULL; /* and nothing of it without a debugger */
+    json = line_of(&trial);
+    assert_null(at(json, "debugged"));
+    assert_false(itr_record_read_point(json, &rva));
+    json_decref(json);
+    trial_end_debugged(&trial);
+}
+
+/* More were counted than there is room for. */
+static void faults_and_writes_are_cut_and_counted(void **state) {
+    struct trial trial;
+    (void)state;
+    trial_begin_debugged(&trial);
+    debug_report.fault_count = 5000;
+    debug_report.write_count = 5000;
+    json_t *json = line_of(&trial);
+    assert_number(json, "faults.count", 5000);
+    assert_int_equal(json_array_size(at(json, "faults.first")), ITRP_DEBUG_FAULTS_MAX);
+    assert_number(json, "writes.count", 5000);
+    assert_int_equal(json_array_size(at(json, "writes.first")), ITRP_DEBUG_WRITES_MAX);
+    json_decref(json);
+    trial_end_debugged(&trial);
+}
+
 /* ---- without memory ---- */
 
 /* Refuses the one allocation with this number. */
@@ -543,7 +696,7 @@ static void without_memory_there_is_no_record_or_all_of_it(void **state) {
     unsigned refused = 0;
     bool reached = true;
     (void)state;
-    trial_begin(&trial);
+    trial_begin_debugged(&trial);
     hear(&trial);
     trial.seen.ledger.exception_count = 20;
     for (int i = 0; i < ITR_EXCEPTIONS_MAX; i++) {
@@ -574,7 +727,7 @@ static void without_memory_there_is_no_record_or_all_of_it(void **state) {
     }
     assert_true(refused > 100);
     json_decref(whole);
-    trial_end(&trial);
+    trial_end_debugged(&trial);
 }
 
 int main(void) {
@@ -594,6 +747,10 @@ int main(void) {
         cmocka_unit_test(hostile_bytes_give_valid_json),
         cmocka_unit_test(what_is_no_record_is_refused),
         cmocka_unit_test(a_plan_that_cannot_be_read_is_refused),
+        cmocka_unit_test(an_exact_point_says_how_it_was_reached),
+        cmocka_unit_test(faults_and_writes_have_a_place_and_a_thread),
+        cmocka_unit_test(a_point_that_was_not_reached_has_no_times),
+        cmocka_unit_test(faults_and_writes_are_cut_and_counted),
         cmocka_unit_test(without_memory_there_is_no_record_or_all_of_it),
     };
     return cmocka_run_group_tests_name("record", tests, NULL, NULL);

@@ -279,7 +279,7 @@ static void a_thread_inside_a_call_needs_a_call(void **state) {
     struct itr_selection selection = {.count = 1, .go = LIST("1.26"), .target = "caller"};
     (void)state;
     assert_refused("", &selection, ITR_E_USAGE,
-                   "target caller needs a fire point at a call (CALL#N), not time");
+                   "target caller needs a fire point at a call (CALL#N) or a symbol, not time");
     selection.at = (struct itr_strings)LIST("pthread_create#2");
     assert_selected("", &selection, 1);
     assert_int_equal(cells.items[0].aim.target, ITR_TARGET_CALLER);

@@ -33,16 +33,26 @@ static int set_up(void **state) {
     return 0;
 }
 
-static enum itr_settled look(uint64_t at_ns, uint64_t cpu_ns, bool asleep, bool pending) {
+/* One look, nothing before it since the last one. */
+static enum itr_settled look_late(uint64_t at_ns, uint64_t cpu_ns, bool asleep, bool pending) {
     struct itrp_activity activity = {
         .cpu_ns = cpu_ns, .thorough = true, .asleep = asleep, .pending = pending};
     return itr_settle_look(&settle, &request, &reply, &activity, at_ns, QUIET);
+}
+
+/* The look at that time, after one every 10 ms that saw nothing new. */
+static enum itr_settled look(uint64_t at_ns, uint64_t cpu_ns, bool asleep, bool pending) {
+    while (settle.looked && settle.last_look_ns + 10 * MS < at_ns) {
+        assert_int_equal(look_late(settle.last_look_ns + 10 * MS, settle.cpu_ns, false, pending), ITR_SETTLED_NOT_YET);
+    }
+    return look_late(at_ns, cpu_ns, asleep, pending);
 }
 
 /* ---- when it is worth a look ---- */
 
 static void only_a_host_that_waits_or_has_finished_is_looked_at(void **state) {
     (void)state;
+    reply.shots[0].sent_ns = NOW - 100 * MS + 1;
     for (uint32_t reached = 0; reached <= ITR_PHASE_COUNT; reached++) {
         memset(reply.phase_ns, 0, sizeof reply.phase_ns);
         for (uint32_t i = 0; i < reached; i++) {
@@ -50,6 +60,19 @@ static void only_a_host_that_waits_or_has_finished_is_looked_at(void **state) {
         }
         assert_int_equal(itr_settle_wants_look(&request, &reply, NOW), reached > ITR_PHASE_WAITING);
     }
+}
+
+/* It hangs perhaps: in a call that the event interrupted. */
+static void a_host_that_does_not_come_to_wait_is_looked_at(void **state) {
+    (void)state;
+    reply.phase_ns[ITR_PHASE_WAITING] = 0;
+    reply.shots[0].sent_ns = NOW;
+    assert_false(itr_settle_wants_look(&request, &reply, NOW + 100 * MS - 1));
+    assert_true(itr_settle_wants_look(&request, &reply, NOW + 100 * MS));
+    reply.shots[0].sent_ns = 0;
+    assert_false(itr_settle_wants_look(&request, &reply, NOW + 100 * MS));
+    request.shot_count = 0;
+    assert_false(itr_settle_wants_look(&request, &reply, NOW + 100 * MS));
 }
 
 /* Looking costs both sides, so what is likely to come by itself is given time first. */
@@ -232,6 +255,39 @@ static void fewer_entries_than_shots_is_not_heard(void **state) {
     assert_int_equal(look(NOW + MS, 5, true, false), ITR_SETTLED_LOST);
 }
 
+/* A library may sleep while it starts. */
+static void a_host_that_never_waits_is_stuck_after_a_long_quiet_time(void **state) {
+    (void)state;
+    reply.phase_ns[ITR_PHASE_WAITING] = 0;
+    assert_int_equal(look(NOW, 5, true, false), ITR_SETTLED_NOT_YET);
+    assert_int_equal(look(NOW + 2000 * MS - 1, 5, true, false), ITR_SETTLED_NOT_YET);
+    assert_int_equal(look(NOW + 2000 * MS, 5, true, false), ITR_SETTLED_STUCK);
+}
+
+/* The runner itself was not given the processor: what it did not see is not quiet. */
+static void a_late_look_is_no_quiet_time(void **state) {
+    (void)state;
+    reply.phase_ns[ITR_PHASE_FINISHED] = NOW - MS;
+    assert_int_equal(look(NOW, 5, false, false), ITR_SETTLED_NOT_YET);
+    assert_int_equal(look(NOW + MS, 5, false, false), ITR_SETTLED_NOT_YET);
+    assert_int_equal(look_late(NOW + 1300 * MS, 5, false, false), ITR_SETTLED_NOT_YET);
+    /* Of the 1,299 ms only the last 50 count. */
+    assert_int_equal(look(NOW + 1250 * MS + QUIET - 2 * MS, 5, false, false), ITR_SETTLED_NOT_YET);
+    assert_int_equal(look(NOW + 1250 * MS + QUIET, 5, false, false), ITR_SETTLED_STUCK);
+}
+
+/* It has finished, and is not given the processor to end. */
+static void a_starved_host_is_not_stuck(void **state) {
+    (void)state;
+    reply.phase_ns[ITR_PHASE_FINISHED] = NOW - MS;
+    for (uint64_t i = 0; i < 100; i++) {
+        struct itrp_activity activity = {.cpu_ns = 5, .thorough = true, .ready = true};
+        assert_int_equal(itr_settle_look(&settle, &request, &reply, &activity, NOW + i * 10 * MS, QUIET),
+                         ITR_SETTLED_NOT_YET);
+    }
+    assert_int_equal(look(NOW + 990 * MS + QUIET, 5, true, false), ITR_SETTLED_STUCK); /* asleep since */
+}
+
 static void a_host_that_waits_without_shots_is_not_stuck_at_once(void **state) {
     (void)state;
     request.shot_count = 0;
@@ -245,6 +301,10 @@ int main(void) {
 #define SETTLE_TEST(test) cmocka_unit_test_setup(test, set_up)
     const struct CMUnitTest tests[] = {
         SETTLE_TEST(only_a_host_that_waits_or_has_finished_is_looked_at),
+        SETTLE_TEST(a_host_that_does_not_come_to_wait_is_looked_at),
+        SETTLE_TEST(a_host_that_never_waits_is_stuck_after_a_long_quiet_time),
+        SETTLE_TEST(a_late_look_is_no_quiet_time),
+        SETTLE_TEST(a_starved_host_is_not_stuck),
         SETTLE_TEST(a_look_is_not_taken_too_early),
         SETTLE_TEST(a_shot_that_is_due_later_is_waited_for),
         SETTLE_TEST(a_shot_that_was_never_asked_for_is_not_waited_for),

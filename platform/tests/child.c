@@ -2,6 +2,7 @@
  * every host has. It tests nothing itself. */
 #include "platform/host.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,6 +85,28 @@ static int hear_events(void) {
     return itrh_finish(&host);
 }
 
+static uint64_t handler_ns;
+
+/* Marks its beginning as handlers-ready and its end as waiting. */
+static void handle_slowly(int number) {
+    (void)number;
+    itrh_mark(&host, ITR_PHASE_HANDLERS_READY);
+    itrh_sleep_ns(handler_ns);
+    itrh_mark(&host, ITR_PHASE_WAITING);
+}
+
+/* Has a handler for SIGINT (Windows: CTRL_C) that takes `ms`, and stays until it has run. */
+static int hear_slowly(const char *ms) {
+    handler_ns = strtoull(ms, NULL, 0) * 1000000u;
+    if (signal(SIGINT, handle_slowly) == SIG_ERR || !itrh_arm(&host) || !itrh_load(&host) || !itrh_call(&host)) {
+        return ITRH_EXIT_SETUP;
+    }
+    while (__atomic_load_n(&host.ledger->reply.phase_ns[ITR_PHASE_WAITING], __ATOMIC_ACQUIRE) == 0) {
+        itrh_sleep_ns(1000000);
+    }
+    return itrh_finish(&host);
+}
+
 static int open_file(const char *path) {
     FILE *file = fopen(path, "rb");
     if (file == NULL) {
@@ -127,6 +150,8 @@ int main(int argc, char **argv) {
         be_deaf();
     } else if (strcmp(word, "hear") == 0) {
         return hear_events();
+    } else if (strcmp(word, "hear-slowly") == 0) {
+        return hear_slowly(argument);
     }
     return EXIT_BAD_WORD;
 }

@@ -90,6 +90,25 @@ static void test_signal_names(void **context) {
     assert_string_equal(itrp_signal_name(99), "SIG99");
 }
 
+/* One line each, whatever the answer where it may be asked for; no command has an empty word. */
+static void test_what_other_tools_can_do_is_said(void **context) {
+    char attach[256] = "";
+    char record[256] = "";
+    (void)context;
+    assert_non_null(itrp_attach_commands()[0]);
+    for (const char *const *command = itrp_attach_commands(); *command != NULL; command++) {
+        assert_true(strlen(*command) > 1);
+        assert_null(strchr(*command, '\n'));
+    }
+    bool can_attach = itrp_can_attach_gdb(attach, sizeof attach);
+    assert_int_not_equal(attach[0], '\0'); /* where gdb is, or why not */
+    assert_null(strchr(attach, '\n'));
+    assert_int_equal(can_attach, itrp_can_attach_gdb(attach, sizeof attach));
+    bool can_record = itrp_can_record(record, sizeof record);
+    assert_int_equal(can_record, record[0] == '\0');
+    assert_null(strchr(record, '\n'));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names),
@@ -98,6 +117,7 @@ int main(void) {
         cmocka_unit_test(test_capabilities_decide_what_can_be_sent),
         cmocka_unit_test(test_nonsense_cannot_be_sent),
         cmocka_unit_test(test_signal_names),
+        cmocka_unit_test(test_what_other_tools_can_do_is_said),
     };
     struct itr_error err = {0};
     if (itrp_guard_enter(&err) != ITR_OK) {

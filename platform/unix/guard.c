@@ -72,8 +72,9 @@ static void *watch_guard(void *argument) {
 }
 
 static void forward(pid_t worker, const siginfo_t *info) {
-    /* From the terminal a signal reaches the whole foreground group, the worker included. */
-    if (info->si_code <= 0) {
+    /* From the terminal a signal reaches the whole foreground group, the worker included; a hang-up only the
+     * session's leader, which the guard may be. */
+    if (info->si_code <= 0 || info->si_signo == SIGHUP) {
         kill(worker, info->si_signo);
     }
 }

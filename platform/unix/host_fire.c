@@ -153,7 +153,8 @@ bool itrh_unix_note_expired_timers(struct itrh_host *host) {
     for (uint32_t i = 0; i < host->ledger->request.shot_count && i < ITR_SHOTS_MAX; i++) {
         struct itr_shot_reply *reply = &host->ledger->reply.shots[i];
         struct itimerspec left;
-        if (host->ledger->request.shots[i].delivery != ITR_DELIVERY_TIMER || reply->fired_ns != 0 ||
+        const struct itr_shot_request *shot = &host->ledger->request.shots[i];
+        if (shot->delivery != ITR_DELIVERY_TIMER || shot->where == ITR_WHERE_POINT || reply->fired_ns != 0 ||
             reply->requested_ns == 0) {
             continue;
         }

@@ -1,7 +1,9 @@
 /* Starts, watches and ends hosts on Linux: vfork and execve, a pidfd in the loop, a process group and
- * a subreaper for the tree. It does not read what a host wrote. */
+ * a subreaper for the tree. It does not read what a host wrote; hosts under a debugger are started, waited for
+ * and reaped by debug.c. */
 #include "platform/platform.h"
 #include "framework/ledger.h"
+#include "platform/unix/process_unix.h"
 #include "platform/unix/tree.h"
 
 #include <errno.h>
@@ -42,6 +44,7 @@ struct itrp_process {
     struct itrp_exit exit;
     int registered; /* index in the registry */
     char nonce[20];
+    struct itrp_debugger *debugger; /* NULL: the host runs free */
 };
 
 /* Hosts that run now, so that a stray is never mistaken for a neighbour's process. Values of their own:
@@ -143,18 +146,7 @@ static char **make_environment(const char *const *extra, char *ledger, char *tri
 
 /* ---- start ---- */
 
-struct start {
-    const struct itrp_process_spec *spec;
-    char **arguments;
-    char **environment;
-    int null_device;
-    int ledger;
-    pid_t runner;
-    volatile int *error; /* written by the child; in memory that a forked child shares too */
-};
-
-/* Runs in the vforked child: system calls only, nothing that takes a lock. */
-static _Noreturn void become_host(struct start *start) {
+_Noreturn void itrp_unix_become_host(const struct itrp_unix_start *start) {
     struct sigaction default_action = {.sa_handler = SIG_DFL};
     struct rlimit core = {start->spec->core_limit_bytes, start->spec->core_limit_bytes};
     sigset_t none;
@@ -173,14 +165,14 @@ static _Noreturn void become_host(struct start *start) {
         sigprocmask(SIG_SETMASK, &none, NULL);
         execve(start->spec->program, start->arguments, start->environment);
     }
-    *start->error = errno != 0 ? errno : EINVAL;
+    start->words->error = errno != 0 ? errno : EINVAL;
     _exit(127);
 }
 
-/* A word for each entry of the registry, shared with children also where they have a copy of the memory. */
-static volatile int *start_errors(void) {
+/* Words for each entry of the registry, shared with children also where they have a copy of the memory. */
+static struct itrp_unix_start_words *start_words(void) {
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-    static int *words;
+    static struct itrp_unix_start_words *words;
     pthread_mutex_lock(&lock);
     if (words == NULL) {
         void *memory = mmap(NULL, PROCESSES_MAX * sizeof *words, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -211,14 +203,14 @@ static int null_device(void) {
 #define FORK_AND_WAIT_FOR_EXEC() vfork()
 #endif
 
-static pid_t start_host(struct start *start) {
+static pid_t start_host(const struct itrp_unix_start *start) {
     sigset_t all;
     sigset_t before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     pid_t id = FORK_AND_WAIT_FOR_EXEC();
     if (id == 0) {
-        become_host(start);
+        itrp_unix_become_host(start);
     }
     int code = errno;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -228,16 +220,28 @@ static pid_t start_host(struct start *start) {
 
 static void read_exit(struct itrp_process *process) {
     int status = 0;
-    pid_t got = 0;
-    do {
-        got = waitpid(process->id, &status, 0);
-    } while (got < 0 && errno == EINTR);
+    pid_t got = process->id;
+    if (process->debugger != NULL) {
+        status = itrp_debugger_join(process->debugger);
+    } else {
+        do {
+            got = waitpid(process->id, &status, 0);
+        } while (got < 0 && errno == EINTR);
+    }
     process->exit.signaled = got == process->id && WIFSIGNALED(status);
     if (process->exit.signaled) {
         process->exit.signal = WTERMSIG(status);
         process->exit.core_dumped = WCOREDUMP(status);
     } else {
         process->exit.code = (uint32_t)WEXITSTATUS(status);
+    }
+}
+
+static void tell_exit(struct itrp_process *process) {
+    read_exit(process);
+    process->ended = true;
+    if (process->on_exit != NULL) {
+        process->on_exit(process, process->context);
     }
 }
 
@@ -249,10 +253,13 @@ static void on_pidfd(uv_poll_t *watch, int status, int events) {
         return;
     }
     uv_poll_stop(watch);
-    read_exit(process);
-    process->ended = true;
-    if (process->on_exit != NULL) {
-        process->on_exit(process, process->context);
+    tell_exit(process);
+}
+
+static void on_debugged_end(void *context) {
+    struct itrp_process *process = context;
+    if (!process->ended) {
+        tell_exit(process);
     }
 }
 
@@ -288,19 +295,49 @@ static char **make_arguments(const struct itrp_process_spec *spec) {
     return list;
 }
 
-static enum itr_status run_start(struct itrp_process *process, const struct itrp_process_spec *spec,
+static enum itr_status start_failed(const struct itrp_process_spec *spec, int code, struct itr_error *err) {
+    return itr_fail(err, code == ENOENT ? ITR_E_NOT_FOUND : ITR_E_SYSTEM, code, "cannot start %s: %s", spec->program,
+                    strerror(code));
+}
+
+static enum itr_status start_free(struct itrp_process *process, const struct itrp_unix_start *start,
+                                  struct itr_error *err) {
+    process->id = start_host(start);
+    int code = process->id < 0 ? errno : start->words->error;
+    if (code == 0) {
+        return ITR_OK;
+    }
+    if (process->id > 0) {
+        waitpid(process->id, NULL, 0);
+    }
+    process->id = 0;
+    return start_failed(start->spec, code, err);
+}
+
+static enum itr_status start_debugged(struct itrp_process *process, const struct itrp_unix_start *start,
+                                      uv_loop_t *loop, struct itr_error *err) {
+    int code = 0;
+    enum itr_status status =
+        itrp_debugger_start(&process->debugger, start, loop, on_debugged_end, process, &code, err);
+    if (status == ITR_OK) {
+        process->id = itrp_debugger_host(process->debugger);
+    }
+    return code != 0 ? start_failed(start->spec, code, err) : status;
+}
+
+static enum itr_status run_start(struct itrp_process *process, const struct itrp_process_spec *spec, uv_loop_t *loop,
                                  struct itr_error *err) {
     char ledger[] = ITR_LEDGER_VARIABLE "=fd:3";
     char trial[sizeof TRIAL_VARIABLE + sizeof process->nonce];
-    struct start start = {.spec = spec, .null_device = null_device(), .runner = getpid(), .ledger = -1};
-    volatile int *errors = start_errors();
+    struct itrp_unix_start start = {.spec = spec, .null_device = null_device(), .runner = getpid(), .ledger = -1};
+    struct itrp_unix_start_words *words = start_words();
     enum itr_status status = ITR_OK;
 
-    if (errors == NULL) {
+    if (words == NULL) {
         return itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory starting a host");
     }
-    start.error = &errors[process->registered];
-    *start.error = 0;
+    start.words = &words[process->registered];
+    *start.words = (struct itrp_unix_start_words){0};
     snprintf(trial, sizeof trial, "%s=%s", TRIAL_VARIABLE, process->nonce);
     if (spec->ledger != NULL) {
         start.ledger = (int)spec->ledger->handle;
@@ -309,17 +346,10 @@ static enum itr_status run_start(struct itrp_process *process, const struct itrp
     start.environment = make_environment(spec->environment, spec->ledger ? ledger : NULL, trial);
     if (start.arguments == NULL || start.environment == NULL) {
         status = itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory starting a host");
+    } else if (spec->debug != NULL) {
+        status = start_debugged(process, &start, loop, err);
     } else {
-        process->id = start_host(&start);
-        int code = process->id < 0 ? errno : *start.error;
-        if (code != 0) {
-            if (process->id > 0) {
-                waitpid(process->id, NULL, 0);
-            }
-            process->id = 0;
-            status = itr_fail(err, code == ENOENT ? ITR_E_NOT_FOUND : ITR_E_SYSTEM, code,
-                              "cannot start %s: %s", spec->program, strerror(code));
-        }
+        status = start_free(process, &start, err);
     }
     free(start.arguments);
     free(start.environment);
@@ -342,10 +372,10 @@ enum itr_status itrp_process_start(struct itrp_process **out, uv_loop_t *loop,
         free(process);
         return itr_fail(err, ITR_E_LIMIT, 0, "more than %d hosts at once", PROCESSES_MAX);
     }
-    enum itr_status status = run_start(process, spec, err);
+    enum itr_status status = run_start(process, spec, loop, err);
     if (status == ITR_OK) {
         registry_set_id(process->registered, process->id);
-        status = watch_host(process, loop, err);
+        status = spec->debug == NULL ? watch_host(process, loop, err) : ITR_OK;
     }
     if (status != ITR_OK) {
         itrp_process_close(process);
@@ -361,6 +391,14 @@ uint32_t itrp_process_id(const struct itrp_process *process) {
 
 const struct itrp_exit *itrp_process_exit(const struct itrp_process *process) {
     return &process->exit;
+}
+
+const struct itrp_debug_report *itrp_process_debug_report(const struct itrp_process *process) {
+    return process->debugger != NULL ? itrp_debugger_report(process->debugger) : NULL;
+}
+
+bool itrp_process_is_paused(const struct itrp_process *process) {
+    return process->debugger != NULL && itrp_debugger_has_paused(process->debugger);
 }
 
 /* ---- end ---- */
@@ -426,6 +464,10 @@ enum itr_status itrp_process_end_tree(struct itrp_process *process, uint32_t tim
     return ITR_OK;
 }
 
+static void on_debugger_closed(void *context) {
+    free(context);
+}
+
 static void on_closed(uv_handle_t *handle) {
     struct itrp_process *process = handle->data;
     close(process->pidfd);
@@ -447,6 +489,10 @@ void itrp_process_close(struct itrp_process *process) {
         }
     }
     registry_release(process->registered);
+    if (process->debugger != NULL) {
+        itrp_debugger_close(process->debugger, on_debugger_closed, process);
+        return;
+    }
     if (process->handle_open) {
         uv_close((uv_handle_t *)&process->watch, on_closed);
         return;
@@ -487,6 +533,9 @@ static void add_task(pid_t id, const char *task, struct itrp_activity *activity)
     const char *line = strstr(text, "\nState:\t");
     if (line == NULL || strchr("SIZX", line[8]) == NULL) {
         activity->asleep = false;
+    }
+    if (line != NULL && (line[8] == 'R' || line[8] == 'D')) {
+        activity->ready = true;
     }
     if ((read_line_value(text, "\nSigPnd:\t", &value) && value != 0) ||
         (read_line_value(text, "\nShdPnd:\t", &value) && value != 0)) {

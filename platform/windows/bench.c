@@ -32,6 +32,12 @@ static wchar_t *environment_with(HANDLE ledger) {
     return block;
 }
 
+int64_t itrp_bare_inject(const char *program, const struct itrp_memory *ledger) {
+    (void)program;
+    (void)ledger;
+    return -1;
+}
+
 int64_t itrp_bare_run(const char *program, const struct itrp_memory *ledger) {
     wchar_t path[1024];
     STARTUPINFOW start = {.cb = sizeof start};

@@ -2,6 +2,7 @@
  * handles inherited, its end told to the loop. It reads neither output nor ledger; command_line.c
  * makes the texts that CreateProcess wants. */
 #include "platform/platform.h"
+#include "platform/windows/debug_windows.h"
 #include "platform/windows/runner_windows.h"
 
 #include <stdlib.h>
@@ -21,6 +22,7 @@ struct itrp_process {
     HANDLE process;
     HANDLE job;
     HANDLE wait;
+    struct itrp_windows_debugger *debugger; /* NULL: it runs free */
     uv_async_t ended;
     itrp_exit_fn on_exit;
     void *context;
@@ -81,6 +83,7 @@ struct launch {
     DWORD inherited_count;
     HANDLE *job;
     bool own_console;
+    bool debugged; /* by the calling thread */
 };
 
 /* Under Wine 8 CreateProcess fails with ERROR_INTERNAL_ERROR (1359) now and then: once more, a
@@ -90,7 +93,8 @@ static DWORD create_process(const struct launch *launch, STARTUPINFOEXW *start,
     /* A host without a console hears no Ctrl-C meant for the runner. CREATE_NO_WINDOW would start a
      * conhost for each and halve the rate. */
     DWORD flags = CREATE_UNICODE_ENVIRONMENT | EXTENDED_STARTUPINFO_PRESENT |
-                  (launch->own_console ? CREATE_NEW_CONSOLE : DETACHED_PROCESS);
+                  (launch->own_console ? CREATE_NEW_CONSOLE : DETACHED_PROCESS) |
+                  (launch->debugged ? DEBUG_ONLY_THIS_PROCESS : 0);
     DWORD error = 0;
     for (DWORD i = 0; i < START_TRIES; i++) {
         if (CreateProcessW(launch->program, launch->command_line, NULL, NULL, TRUE, flags,
@@ -155,6 +159,7 @@ static enum itr_status start_in_job(struct itrp_process *process,
         .inherited_count = inherited[3] != NULL ? INHERITED : INHERITED - 1,
         .job = &process->job,
         .own_console = spec->own_console,
+        .debugged = spec->debug != NULL,
     };
     enum itr_status status = ITR_OK;
     if (launch.program == NULL || (spec->directory != NULL && launch.directory == NULL)) {
@@ -181,6 +186,29 @@ static enum itr_status start_in_job(struct itrp_process *process,
     free(launch.command_line);
     free(launch.environment);
     return status;
+}
+
+/* What the debugger's thread starts its host with. */
+struct debugged_launch {
+    struct itrp_process *process;
+    const struct itrp_process_spec *spec;
+    HANDLE *inherited;
+};
+
+static enum itr_status launch_debugged(void *context, HANDLE *process, DWORD *id,
+                                       struct itr_error *err) {
+    const struct debugged_launch *launch = context;
+    enum itr_status status = start_in_job(launch->process, launch->spec, launch->inherited, err);
+    *process = launch->process->process;
+    *id = launch->process->id;
+    return status;
+}
+
+static enum itr_status start_debugged(struct itrp_process *process,
+                                      const struct itrp_process_spec *spec, HANDLE *inherited,
+                                      struct itr_error *err) {
+    struct debugged_launch launch = {process, spec, inherited};
+    return itrp_windows_debugger_start(&process->debugger, spec, launch_debugged, &launch, err);
 }
 
 /* On a thread of the system's pool. */
@@ -210,9 +238,14 @@ static void on_ended(uv_async_t *async) {
     process->on_exit(process, process->context);
 }
 
-/* Closing the job ends what is still in it. */
+/* Closing the job ends what is still in it; a debugger's thread ends with its host, and before its
+ * handles. */
 static void free_process(struct itrp_process *process) {
     HANDLE handles[] = {process->process, process->job};
+    if (process->debugger != NULL) {
+        TerminateJobObject(process->job, KILLED_CODE);
+        itrp_windows_debugger_free(process->debugger);
+    }
     close_handles(handles, sizeof handles / sizeof handles[0]);
     free(process);
 }
@@ -237,7 +270,11 @@ enum itr_status itrp_process_start(struct itrp_process **out, uv_loop_t *loop,
         status = itrp_windows_fail(err, ITR_E_SYSTEM, GetLastError(), "cannot make a job object");
     }
     status = status != ITR_OK ? status : open_inherited(inherited, spec, err);
-    status = status != ITR_OK ? status : start_in_job(process, spec, inherited, err);
+    if (status == ITR_OK && spec->debug != NULL) {
+        status = start_debugged(process, spec, inherited, err);
+    } else if (status == ITR_OK) {
+        status = start_in_job(process, spec, inherited, err);
+    }
     close_handles(inherited, INHERITED);
     if (status != ITR_OK) {
         free_process(process);
@@ -249,8 +286,11 @@ enum itr_status itrp_process_start(struct itrp_process **out, uv_loop_t *loop,
         return itr_fail(err, ITR_E_SYSTEM, result, "uv_async_init: %s", uv_strerror(result));
     }
     process->ended.data = process;
-    if (!RegisterWaitForSingleObject(&process->wait, process->process, on_process_end, process,
-                                     INFINITE, WT_EXECUTEONLYONCE | WT_EXECUTEINWAITTHREAD)) {
+    /* The debugger's thread outlives the process and has the report ready then. */
+    HANDLE until = process->debugger != NULL ? itrp_windows_debugger_thread(process->debugger)
+                                             : process->process;
+    if (!RegisterWaitForSingleObject(&process->wait, until, on_process_end, process, INFINITE,
+                                     WT_EXECUTEONLYONCE | WT_EXECUTEINWAITTHREAD)) {
         status = itrp_windows_fail(err, ITR_E_SYSTEM, GetLastError(), "cannot wait for %s",
                                    spec->program);
         process->wait = NULL;
@@ -272,6 +312,9 @@ const struct itrp_exit *itrp_process_exit(const struct itrp_process *process) {
 }
 
 void itrp_process_kill(struct itrp_process *process) {
+    if (process->debugger != NULL) {
+        itrp_windows_debugger_killed(process->debugger);
+    }
     TerminateJobObject(process->job, KILLED_CODE);
 }
 
@@ -280,11 +323,23 @@ void itrp_process_close(struct itrp_process *process) {
         return;
     }
     if (!process->exited) {
-        TerminateJobObject(process->job, KILLED_CODE);
+        itrp_process_kill(process);
         stop_waiting(process);
         process->exited = true; /* no more on_exit */
     }
+    if (process->debugger != NULL) {
+        itrp_windows_debugger_join(process->debugger); /* plan and ledger are the caller's */
+    }
     uv_close((uv_handle_t *)&process->ended, on_closed);
+}
+
+const struct itrp_debug_report *itrp_process_debug_report(const struct itrp_process *process) {
+    return process->debugger != NULL ? itrp_windows_debugger_report(process->debugger) : NULL;
+}
+
+bool itrp_process_is_paused(const struct itrp_process *process) {
+    const struct itrp_debug_report *report = itrp_process_debug_report(process);
+    return report != NULL && __atomic_load_n(&report->paused, __ATOMIC_ACQUIRE);
 }
 
 /* Under Wine the console's own helper is a child of the process whose console it is. */

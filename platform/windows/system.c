@@ -63,6 +63,7 @@ static BOOL CALLBACK find_capabilities(PINIT_ONCE once, PVOID parameter, PVOID *
     (void)context;
     bool exported = GetProcAddress(GetModuleHandleW(L"kernelbase.dll"), "CtrlRoutine") != NULL;
     capabilities.console_events = true;
+    capabilities.exact_points = true;
     capabilities.ctrl_routine_address = exported ? 0 : itrp_windows_find_ctrl_routine();
     capabilities.ctrl_routine = exported || capabilities.ctrl_routine_address != 0;
     return TRUE;

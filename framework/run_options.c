@@ -1,0 +1,212 @@
+/* From the options that run and locate share to cells and to a campaign's options. It runs nothing. */
+#include "framework/run_options.h"
+
+#include "framework/commands.h"
+#include "framework/golib.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { DEFAULT_COUNT = 1000 };
+
+void itr_run_selection(const struct itr_options *options, struct itr_selection *selection) {
+    *selection = (struct itr_selection){
+        .at = options->at,
+        .go = options->go,
+        .controls = options->controls,
+        .all_controls = options->all_controls,
+        .only_controls = options->only_controls,
+        .environment = options->environment,
+        .event = options->event,
+        .delivery = options->delivery,
+        .target = options->target,
+        .count = options->duration_ns > 0 ? 0 : options->has_count ? options->count : options->sweep != NULL ? 1 : DEFAULT_COUNT,
+        .control_count = options->duration_ns > 0 ? 0 : options->control_count,
+        .has_window = options->has_window,
+        .window_from_ns = options->window_from_ns,
+        .window_to_ns = options->window_to_ns,
+        .deadline_ns = options->deadline_ns,
+        .hold_ns = options->hold_ns,
+        .has_hold = options->has_hold,
+        .no_exception_record = options->no_exception_record,
+        .sweep = options->sweep == NULL                       ? ITR_SWEEP_NONE
+                 : strcmp(options->sweep, "functions") == 0 ? ITR_SWEEP_FUNCTIONS
+                                                              : ITR_SWEEP_INSTRUCTIONS,
+        .sweep_thread = options->thread != NULL ? (enum itr_role)itr_role_of(options->thread) : ITR_ROLE_INIT,
+        .chaos = options->chaos,
+        .watch = options->watch,
+    };
+}
+
+/* Replaces each GOROOT in --go by the name of its libraries, which are built if need be. */
+enum itr_status itr_run_provide_go(struct itr_options *options, const struct itr_layout *layout, struct itr_error *err) {
+    for (size_t i = 0; i < options->go.count; i++) {
+        char name[128];
+        if (strpbrk(options->go.items[i], "/\\") == NULL) {
+            continue;
+        }
+        enum itr_status status = itr_golib_provide(layout, options->go.items[i], name, sizeof name, err);
+        char *copy = status == ITR_OK ? strdup(name) : NULL;
+        if (copy == NULL) {
+            return status != ITR_OK ? status : itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory");
+        }
+        free(options->go.items[i]);
+        options->go.items[i] = copy;
+    }
+    return ITR_OK;
+}
+
+/* Adds the cells of the named cases. One that is not for this system is a skip that is told; if all are,
+ * that is the answer. */
+static enum itr_status select_cases(const struct itr_options *options, const struct itr_layout *layout,
+                                    const struct itr_selection *selection, struct itr_cells *cells,
+                                    struct itr_error *err) {
+    for (size_t i = 0; i < options->words.count; i++) {
+        struct itr_case c;
+        struct itr_error why = {0};
+        enum itr_status status = itr_find_case(options, layout, options->words.items[i], &c, err);
+        if (status != ITR_OK) {
+            return status;
+        }
+        status = itr_select(cells, &c, selection, layout, &why);
+        itr_case_release(&c);
+        if (status == ITR_E_UNSUPPORTED && options->words.count > 1) {
+            fprintf(stderr, "initrace: skipped: %s\n", why.text);
+        } else if (status != ITR_OK) {
+            *err = why;
+            return status;
+        }
+    }
+    return cells->count > 0
+               ? ITR_OK
+               : itr_fail(err, ITR_E_UNSUPPORTED, 0, "nothing to run: no case or control for this system was chosen");
+}
+
+static enum itr_status absolute(const char *path, char *out, size_t room, struct itr_error *err) {
+    uv_fs_t request;
+    int result = uv_fs_realpath(NULL, &request, path, NULL);
+    if (result == 0) {
+        snprintf(out, room, "%s", (const char *)request.ptr);
+    }
+    uv_fs_req_cleanup(&request);
+    return result == 0 ? ITR_OK : itr_fail(err, ITR_E_NOT_FOUND, result, "%s: %s", path, uv_strerror(result));
+}
+
+/* A case made from options alone: any library, no case file. */
+static enum itr_status select_ad_hoc(const struct itr_options *options, const struct itr_layout *layout,
+                                     const struct itr_selection *selection, struct itr_cells *cells,
+                                     struct itr_error *err) {
+    char host[1024] = "library_host";
+    char library[1024] = "";
+    char name[] = "ad-hoc";
+    char at[] = "time";
+    struct itr_case c = {.name = name, .on_linux = true, .on_windows = true};
+    enum itr_status status = ITR_OK;
+    if (options->host != NULL && strpbrk(options->host, "/\\") != NULL) {
+        status = absolute(options->host, host, sizeof host, err);
+    } else if (options->host != NULL) {
+        snprintf(host, sizeof host, "%s", options->host);
+    }
+    if (status == ITR_OK && options->library != NULL) {
+        status = absolute(options->library, library, sizeof library, err);
+    }
+    if (status != ITR_OK) {
+        return status;
+    }
+    c.base = (struct itr_variant){
+        .host = host,
+        .library = library[0] != '\0' ? library : NULL,
+        .function = (char *)(uintptr_t)options->function,
+        .at = at,
+        .event = options->event != NULL ? itr_event_of(options->event) : ITR_EVENT_NONE,
+        .handler_flags = ITR_HANDLER_ONSTACK | ITR_HANDLER_RESTART,
+        .host_flags = ITR_HOST_RECORD_EXCEPTIONS,
+        .expect = options->event != NULL ? ITR_OUTCOME_DELIVERED : ITR_OUTCOME_NOT_FIRED,
+    };
+    if (c.base.event < 0) {
+        return itr_fail(err, ITR_E_USAGE, 0, "--event %s: no such event", options->event);
+    }
+    c.deadline_ns = UINT64_C(10000000000);
+    c.quiet_ns = UINT64_C(300000000);
+    return itr_select(cells, &c, selection, layout, err);
+}
+
+/* Asked before the first trial: each would be a tool's error otherwise. */
+static enum itr_status check_debugger(const struct itr_cells *cells, struct itr_error *err) {
+    char why[256] = "";
+    bool needed = false;
+    for (size_t i = 0; i < cells->count; i++) {
+        needed = needed || cells->items[i].debugged;
+    }
+    if (needed && !itrp_can_debug(why, sizeof why)) {
+        return itr_fail(err, ITR_E_UNSUPPORTED, 0, "exact points, --watch and --chaos need a debugger: %s", why);
+    }
+    return ITR_OK;
+}
+
+enum itr_status itr_run_cells(const struct itr_options *options, const struct itr_layout *layout,
+                              const struct itr_selection *selection, struct itr_cells *cells, struct itr_error *err) {
+    bool ad_hoc = options->library != NULL || options->host != NULL || options->function != NULL;
+    if (ad_hoc == (options->words.count > 0)) {
+        return itr_fail(err, ITR_E_USAGE, 0,
+                        ad_hoc ? "cases and --host or --library do not go together"
+                               : "a case is missing (initrace list shows them), or --library FILE");
+    }
+    enum itr_status status = ad_hoc ? select_ad_hoc(options, layout, selection, cells, err)
+                                    : select_cases(options, layout, selection, cells, err);
+    return status == ITR_OK ? check_debugger(cells, err) : status;
+}
+
+static uint64_t random_seed(void) {
+    uint64_t seed = 0;
+    if (uv_random(NULL, NULL, &seed, sizeof seed, 0, NULL) != 0) {
+        seed = uv_hrtime();
+    }
+    return seed & UINT64_C(0xffffffff); /* short enough to be typed again */
+}
+
+void itr_run_campaign_options(const struct itr_options *options, int argc, char **argv,
+                              struct itr_campaign_options *campaign) {
+    *campaign = (struct itr_campaign_options){
+        .seed = options->has_seed ? options->seed : random_seed(),
+        .duration_ns = options->duration_ns,
+        .until_fail = options->until_fail,
+        .jobs = options->jobs > 0 ? (uint32_t)options->jobs : uv_available_parallelism(),
+        .keep = (uint32_t)options->keep,
+        .core_limit_bytes = options->core_mib << 20,
+        .progress = !options->quiet,
+        .argument_count = argc,
+        .arguments = argv,
+    };
+}
+
+static enum itr_status check_recorder(const char *recorder, struct itr_error *err) {
+    char why[256] = "";
+    if (strcmp(recorder, "rr") != 0) {
+        return itr_fail(err, ITR_E_USAGE, 0, "--record %s: expected rr", recorder);
+    }
+    if (!itrp_can_record(why, sizeof why)) {
+        return itr_fail(err, ITR_E_UNSUPPORTED, 0, "--record rr cannot be done here: %s; --chaos perturbs the scheduling without it",
+                        why);
+    }
+    return itr_fail(err, ITR_E_UNSUPPORTED, 0, "--record rr is not in this version, though rr could run here");
+}
+
+enum itr_status itr_run_check(const struct itr_options *options, struct itr_error *err) {
+    if (options->sweep != NULL &&
+        (strcmp(options->sweep, "functions") != 0 && strcmp(options->sweep, "instructions") != 0)) {
+        return itr_fail(err, ITR_E_USAGE, 0, "--sweep %s: expected functions or instructions", options->sweep);
+    }
+    if (options->thread != NULL && itr_role_of(options->thread) <= (int)ITR_ROLE_ANY) {
+        return itr_fail(err, ITR_E_USAGE, 0, "--thread %s: expected main or init", options->thread);
+    }
+    if (options->record != NULL) {
+        return check_recorder(options->record, err);
+    }
+    if ((options->has_count && (options->count == 0 || options->count > UINT32_MAX)) ||
+        options->control_count > UINT32_MAX || options->jobs > 64) {
+        return itr_fail(err, ITR_E_USAGE, 0, "--count: from 1 to 4294967295; --jobs: up to 64");
+    }
+    return ITR_OK;
+}

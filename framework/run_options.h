@@ -1,0 +1,28 @@
+/* What the commands that fire shots (run, locate) make of their common options. */
+#ifndef INITRACE_FRAMEWORK_RUN_OPTIONS_H
+#define INITRACE_FRAMEWORK_RUN_OPTIONS_H
+
+#include "framework/campaign.h"
+#include "framework/options.h"
+#include "framework/select.h"
+
+/* ITR_E_USAGE, naming the option, for values outside their sets. Ask before anything else here. */
+enum itr_status itr_run_check(const struct itr_options *options, struct itr_error *err) ITR_MUST_USE;
+
+/* Borrowed strings, as long as `options`. */
+void itr_run_selection(const struct itr_options *options, struct itr_selection *selection);
+
+/* Replaces each GOROOT in --go by the name of its libraries, which are built if need be. */
+enum itr_status itr_run_provide_go(struct itr_options *options, const struct itr_layout *layout,
+                                   struct itr_error *err) ITR_MUST_USE;
+
+/* Adds the cells of the cases that the command line names, or of the ad-hoc one made from --host and --library. */
+enum itr_status itr_run_cells(const struct itr_options *options, const struct itr_layout *layout,
+                              const struct itr_selection *selection, struct itr_cells *cells,
+                              struct itr_error *err) ITR_MUST_USE;
+
+/* All but the folder: seed, jobs and the like. A random seed where none is given. */
+void itr_run_campaign_options(const struct itr_options *options, int argc, char **argv,
+                              struct itr_campaign_options *campaign);
+
+#endif

@@ -1,0 +1,259 @@
+/* Debugs one host: a thread that starts it, serves its debug events one after the other until the host has
+ * ended, and keeps the times of holds. What a trap means is debug_trap.c's. */
+#include "platform/windows/debug_windows.h"
+#include "platform/windows/runner_windows.h"
+
+#include <process.h>
+#include <stdlib.h>
+#include <winternl.h>
+
+enum {
+    STACK_BYTES = 256 * 1024,
+    SLICE_MS = 1000, /* longest wait for one event; then it is seen whether the host still lives */
+    POLLS = 200,     /* for the next step of a traced thread */
+    END_MS = 10000,  /* from the last event, or the host's own end, to a process that is gone */
+};
+
+/* Of a host that the debugger had to end. */
+#define FAILED_CODE 0xE0000002u
+
+/* ---- failure ---- */
+
+static bool is_gone(const struct itrp_windows_debugger *debugger) {
+    return debugger->exited || WaitForSingleObject(debugger->process, 0) == WAIT_OBJECT_0;
+}
+
+static void end_failed(struct itrp_windows_debugger *debugger) {
+    debugger->failed = true;
+    TerminateProcess(debugger->process, FAILED_CODE);
+}
+
+/* What a process that is on its way out refuses. */
+static bool means_gone(DWORD os_code) {
+    return os_code == ERROR_ACCESS_DENIED || os_code == ERROR_INVALID_HANDLE ||
+           os_code == ERROR_INVALID_PARAMETER || os_code == ERROR_PROCESS_ABORTED;
+}
+
+void itrp_windows_debug_fail(struct itrp_windows_debugger *debugger, DWORD os_code,
+                             const char *what) {
+    DWORD code = STILL_ACTIVE;
+    GetExitCodeProcess(debugger->process, &code);
+    bool dying = code != STILL_ACTIVE && means_gone(os_code);
+    if (!debugger->failed && !dying && !is_gone(debugger)) {
+        itrp_windows_fail(&debugger->report.error, ITR_E_SYSTEM, os_code, "debugger: cannot %s",
+                          what);
+        end_failed(debugger);
+    }
+}
+
+void itrp_windows_debug_refuse(struct itrp_windows_debugger *debugger, enum itr_status status,
+                               const char *what) {
+    if (!debugger->failed) {
+        itr_fail(&debugger->report.error, status, 0, "debugger: %s", what);
+        end_failed(debugger);
+    }
+}
+
+/* ---- events ---- */
+
+static void on_process(struct itrp_windows_debugger *debugger, DWORD thread,
+                       const CREATE_PROCESS_DEBUG_INFO *info) {
+    debugger->event_process = info->hProcess;
+    itrp_windows_module_mapped(debugger, info->lpBaseOfImage, info->hFile);
+    itrp_windows_thread_born(debugger, thread, info->hThread,
+                             (const void *)(uintptr_t)info->lpStartAddress);
+}
+
+/* Returns how the event is to be continued. */
+static DWORD on_event(struct itrp_windows_debugger *debugger, const DEBUG_EVENT *event) {
+    switch (event->dwDebugEventCode) {
+    case CREATE_PROCESS_DEBUG_EVENT:
+        on_process(debugger, event->dwThreadId, &event->u.CreateProcessInfo);
+        return DBG_CONTINUE;
+    case CREATE_THREAD_DEBUG_EVENT:
+        itrp_windows_thread_born(debugger, event->dwThreadId, event->u.CreateThread.hThread,
+                                 (const void *)(uintptr_t)event->u.CreateThread.lpStartAddress);
+        return DBG_CONTINUE;
+    case EXIT_THREAD_DEBUG_EVENT:
+        itrp_windows_event_ended(debugger, event->dwThreadId, event->u.ExitThread.dwExitCode);
+        itrp_windows_thread_ended(debugger, event->dwThreadId);
+        return DBG_CONTINUE;
+    case EXIT_PROCESS_DEBUG_EVENT: debugger->exited = true; return DBG_CONTINUE;
+    case LOAD_DLL_DEBUG_EVENT:
+        itrp_windows_module_mapped(debugger, event->u.LoadDll.lpBaseOfDll, event->u.LoadDll.hFile);
+        return DBG_CONTINUE;
+    case UNLOAD_DLL_DEBUG_EVENT:
+        itrp_windows_module_unmapped(debugger, event->u.UnloadDll.lpBaseOfDll);
+        return DBG_CONTINUE;
+    case EXCEPTION_DEBUG_EVENT:
+        return itrp_windows_on_exception(debugger, event->dwThreadId, &event->u.Exception);
+    default: return DBG_CONTINUE;
+    }
+}
+
+/* Milliseconds until the next moment at which something is due without an event. */
+static DWORD time_left_ms(struct itrp_windows_debugger *debugger) {
+    uint64_t now_ns = uv_hrtime();
+    uint64_t due_ns = itrp_windows_chaos_turn(debugger, now_ns);
+    itrp_windows_check_hold(debugger, now_ns);
+    if (debugger->held_thread != 0 && debugger->hold_until_ns < due_ns) {
+        due_ns = debugger->hold_until_ns;
+    }
+    uint64_t look_ns = itrp_windows_trace_look(debugger, now_ns);
+    due_ns = look_ns < due_ns ? look_ns : due_ns;
+    if (due_ns <= now_ns) {
+        return 0;
+    }
+    uint64_t left_ms = (due_ns - now_ns + 999999u) / 1000000u;
+    return left_ms < SLICE_MS ? (DWORD)left_ms : SLICE_MS;
+}
+
+/* The next step of a traced thread comes within microseconds: asking again and again gets 3,100 steps a second
+ * where sleeping gets 1,750 (Wine 8, 2 processors that would else fall asleep each time). */
+static bool is_there(const struct itrp_windows_debugger *debugger, DEBUG_EVENT *event) {
+    for (int i = 0; i < POLLS && debugger->stepped_alone != 0; i++) {
+        if (WaitForDebugEvent(event, 0)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* False once there will be no more events. */
+static bool serve_one(struct itrp_windows_debugger *debugger) {
+    DEBUG_EVENT event;
+    if (!is_there(debugger, &event) && !WaitForDebugEvent(&event, time_left_ms(debugger))) {
+        DWORD error = GetLastError();
+        if (error != ERROR_SEM_TIMEOUT && error != WAIT_TIMEOUT) {
+            itrp_windows_debug_fail(debugger, error, "wait for the host's events");
+            return false;
+        }
+        return !is_gone(debugger);
+    }
+    if (event.dwProcessId != debugger->id) {
+        ContinueDebugEvent(event.dwProcessId, event.dwThreadId, DBG_EXCEPTION_NOT_HANDLED);
+        return true;
+    }
+    DWORD status = on_event(debugger, &event);
+    if (debugger->detached) {
+        return false;
+    }
+    itrp_windows_note_release(debugger);
+    if (!ContinueDebugEvent(event.dwProcessId, event.dwThreadId, status)) {
+        itrp_windows_debug_fail(debugger, GetLastError(), "let the host go on after an event");
+        return !is_gone(debugger);
+    }
+    return !debugger->exited;
+}
+
+/* ---- the thread ---- */
+
+static void wait_for_end(struct itrp_windows_debugger *debugger) {
+    /* A person looks at a paused host for as long as the caller lets it be. */
+    DWORD timeout_ms = debugger->detached ? INFINITE : END_MS;
+    if (WaitForSingleObject(debugger->process, timeout_ms) != WAIT_OBJECT_0) {
+        itrp_windows_debug_refuse(debugger, ITR_E_TIMEOUT, "the host did not end in 10 s");
+        WaitForSingleObject(debugger->process, END_MS);
+    }
+}
+
+static void close_event_handles(struct itrp_windows_debugger *debugger) {
+    debugger->exited = true;
+    while (debugger->thread_count > 0) {
+        itrp_windows_thread_ended(debugger, debugger->threads[debugger->thread_count - 1].id);
+    }
+    if (debugger->is_wine && debugger->event_process != NULL) {
+        CloseHandle(debugger->event_process);
+    }
+}
+
+static unsigned __stdcall debug_host(void *argument) {
+    struct itrp_windows_debugger *debugger = argument;
+    debugger->launch_status = debugger->launch(debugger->launch_context, &debugger->process,
+                                               &debugger->id, debugger->launch_error);
+    if (debugger->launch_status != ITR_OK) {
+        SetEvent(debugger->launched);
+        return 0;
+    }
+    SetEvent(debugger->launched);
+    itrp_windows_prepare_shot(debugger);
+    while (serve_one(debugger)) {
+    }
+    wait_for_end(debugger);
+    close_event_handles(debugger);
+    debugger->report.trace = debugger->trace;
+    return 0;
+}
+
+enum itr_status itrp_windows_debugger_start(struct itrp_windows_debugger **out,
+                                            const struct itrp_process_spec *spec,
+                                            itrp_windows_launch_fn launch, void *context,
+                                            struct itr_error *err) {
+    struct itrp_windows_debugger *debugger = calloc(1, sizeof *debugger);
+    if (debugger == NULL) {
+        return itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory");
+    }
+    debugger->plan = spec->debug;
+    debugger->ledger = spec->ledger != NULL ? spec->ledger->base : NULL;
+    debugger->is_wine = itrp_windows_is_wine();
+    debugger->launch = launch;
+    debugger->launch_context = context;
+    debugger->launch_error = err;
+    debugger->launch_status = ITR_E_SYSTEM;
+    itrp_windows_identify_library(debugger);
+    debugger->launched = CreateEventW(NULL, TRUE, FALSE, NULL);
+    if (debugger->launched != NULL) {
+        debugger->self = (HANDLE)_beginthreadex(NULL, STACK_BYTES, debug_host, debugger,
+                                                STACK_SIZE_PARAM_IS_A_RESERVATION, NULL);
+    }
+    if (debugger->self == NULL) {
+        enum itr_status status = itrp_windows_fail(err, ITR_E_SYSTEM, GetLastError(),
+                                                   "cannot start the debugger's thread");
+        itrp_windows_debugger_free(debugger);
+        return status;
+    }
+    WaitForSingleObject(debugger->launched, INFINITE); /* as long as CreateProcess takes */
+    if (debugger->launch_status != ITR_OK) {
+        enum itr_status status = debugger->launch_status;
+        itrp_windows_debugger_free(debugger);
+        return status;
+    }
+    *out = debugger;
+    return ITR_OK;
+}
+
+HANDLE itrp_windows_debugger_thread(const struct itrp_windows_debugger *debugger) {
+    return debugger->self;
+}
+
+const struct itrp_debug_report *itrp_windows_debugger_report(
+    const struct itrp_windows_debugger *debugger) {
+    return &debugger->report;
+}
+
+void itrp_windows_debugger_killed(struct itrp_windows_debugger *debugger) {
+    __atomic_store_n(&debugger->killed, true, __ATOMIC_RELEASE);
+}
+
+void itrp_windows_debugger_join(struct itrp_windows_debugger *debugger) {
+    if (debugger->self != NULL) {
+        WaitForSingleObject(debugger->self, INFINITE);
+    }
+}
+
+void itrp_windows_debugger_free(struct itrp_windows_debugger *debugger) {
+    if (debugger == NULL) {
+        return;
+    }
+    itrp_windows_debugger_join(debugger);
+    if (debugger->self != NULL) {
+        CloseHandle(debugger->self);
+    }
+    if (debugger->launched != NULL) {
+        CloseHandle(debugger->launched);
+    }
+    free(debugger->threads);
+    free(debugger->trace);
+    itr_walk_release(&debugger->walk);
+    free(debugger);
+}
