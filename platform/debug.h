@@ -3,8 +3,12 @@
  * itrp_process_spec), one report comes out after its end; in between the back-end acts by itself, on a
  * thread of its own, so that the caller's loop only keeps the deadline (itrp_process_kill()).
  *
- * Linux: ptrace and per-thread debug registers. Windows: the debug API and debug registers. Both arm each
- * thread at its birth and never write to the host's code.
+ * Linux: ptrace. Windows: the debug API. A place in the code is watched for in one of two ways:
+ * - by per-thread debug registers, armed in each thread at its birth; the host's code is not written to;
+ * - where the machine has none (paravirtual guests do not pass them on: writing them works and nothing ever
+ *   trips), by a breakpoint instruction in the code, one at a time, seen by all threads. A thread that reaches it
+ *   without being the one that counts is stepped over it while every other thread stands still, so that no thread
+ *   ever passes the place unseen. Variables cannot be watched then.
  *
  * Caveats. A debugged host is slower where threads are born, and under Windows the event itself takes
  * another path (DBG_CONTROL_C reaches the debugger first): debugged trials are counted apart. A write that
@@ -71,6 +75,9 @@ struct itrp_debug_plan {
     uint64_t ctrl_routine; /* Windows: address of kernelbase's CtrlRoutine; 0: look its export up */
     struct itrp_debug_watch watches[ITRP_DEBUG_WATCHES_MAX];
     uint32_t watch_count;
+    /* The point is a breakpoint instruction in the code also where there are debug registers. Not together with
+     * watches. Without debug registers it is always one. */
+    bool code_breakpoints;
     /* Steps the first thread of `trace_role` from its birth (main: from the library's mapping) and records
      * each instruction it executes in the library; until the host's ledger says init-done, the thread ends, or
      * `trace_steps_max` instructions were stepped (0: ITRP_DEBUG_STEPS_MAX). Windows: what the library calls
@@ -124,6 +131,7 @@ struct itrp_debug_thread {
 
 struct itrp_debug_report {
     struct itr_error error; /* the debugger's own failure; status ITR_OK: none */
+    bool code_breakpoints;  /* how the point was watched for: by an instruction in the code, not by registers */
     bool library_mapped;
     uint64_t library_base;
     bool armed;           /* the point's register was set in every thread that it should be in */
@@ -156,6 +164,11 @@ struct itrp_debug_report {
 /* True if hosts can be run under a debugger here: tried with a process of its own at the first call, which takes
  * some milliseconds, and remembered. False with one line in `why` (may be NULL). Any thread. */
 bool itrp_can_debug(char *why, size_t room);
+
+/* True if threads have debug registers that trip: tried with a thread of its own at the first call, and
+ * remembered. Without them points are breakpoints in the code and a plan with watches fails with
+ * ITR_E_UNSUPPORTED. Any thread. */
+bool itrp_has_debug_registers(void);
 
 struct itrp_process;
 
