@@ -18,6 +18,8 @@
 
 #define CHILD_STACK_BYTES (64 * 1024)
 #define OPTIONS           (PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD)
+/* Processes that the host makes are let go without the breakpoint that is in their copy of the code. */
+#define CODE_OPTIONS      (PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACEVFORKDONE)
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 #define CHILD_HAS_A_COPY 1
@@ -118,7 +120,8 @@ static int start_host(struct itrp_debugger *debugger) {
     int code = id < 0 ? errno : 0;
     if (id > 0) {
         debugger->host = id;
-        if (ptrace(PTRACE_SEIZE, id, NULL, (void *)(uintptr_t)OPTIONS) != 0) {
+        uintptr_t options = OPTIONS | (debugger->report.code_breakpoints ? CODE_OPTIONS : 0);
+        if (ptrace(PTRACE_SEIZE, id, NULL, (void *)options) != 0) {
             code = errno;
             itrp_debug_fail(debugger, ITR_E_UNSUPPORTED, code, "PTRACE_SEIZE: %s", strerror(code));
             let_go(start, GO_AWAY);
@@ -145,15 +148,17 @@ static void look_around(struct itrp_debugger *debugger) {
         itrp_debug_chaos_look(debugger, now_ns);
     }
     itrp_debug_library_look(debugger);
+    itrp_debug_code_look(debugger);
     itrp_debug_pause_look(debugger);
 }
 
+static uint64_t earlier(uint64_t a_ns, uint64_t b_ns) {
+    return a_ns == 0 || (b_ns != 0 && b_ns < a_ns) ? b_ns : a_ns;
+}
+
 static void wake_in_time(struct itrp_debugger *debugger) {
-    uint64_t next_ns = itrp_debug_chaos_next_ns(debugger);
-    if (debugger->held_until_ns != 0 && (next_ns == 0 || debugger->held_until_ns < next_ns)) {
-        next_ns = debugger->held_until_ns;
-    }
-    itrp_debug_wake_at(debugger, next_ns);
+    uint64_t next_ns = earlier(debugger->held_until_ns, itrp_debug_chaos_next_ns(debugger));
+    itrp_debug_wake_at(debugger, earlier(next_ns, itrp_debug_code_next_ns(debugger)));
 }
 
 static void trace_host(struct itrp_debugger *debugger) {
@@ -197,6 +202,7 @@ static void run(void *argument) {
     uv_sem_post(&debugger->started);
     trace_host(debugger);
     itrp_debug_clock_close(debugger);
+    itrp_debug_code_close(debugger);
     free(debugger->tracees);
     debugger->tracees = NULL;
     uv_async_send(&debugger->ended);
@@ -245,6 +251,8 @@ enum itr_status itrp_debugger_start(struct itrp_debugger **out, const struct itr
         return itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory starting a debugger");
     }
     debugger->plan = start->spec->debug;
+    debugger->code_memory = -1;
+    debugger->report.code_breakpoints = debugger->plan->code_breakpoints || !itrp_has_debug_registers();
     debugger->reply = ledger != NULL ? &((struct itr_ledger *)ledger->base)->reply : NULL;
     debugger->start = start;
     debugger->on_end = on_end_function;

@@ -24,7 +24,7 @@ enum {
 
 static void set_stage(struct itrp_debugger *debugger, enum itrp_debug_stage stage) {
     debugger->stage = stage;
-    debugger->generation++;
+    itrp_debug_break_changed(debugger);
 }
 
 /* ---- the program ---- */
@@ -63,6 +63,7 @@ static bool read_auxiliary(struct itrp_debugger *debugger) {
 
 void itrp_debug_library_begin(struct itrp_debugger *debugger) {
     if (wants_library(debugger->plan) && read_auxiliary(debugger)) {
+        itrp_debug_code_open(debugger);
         set_stage(debugger, ITRP_DEBUG_STAGE_ENTRY);
     }
 }

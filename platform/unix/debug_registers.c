@@ -1,5 +1,5 @@
-/* The debug registers: 0 has what is executed (the program's entry, the dynamic linker's report, the point), the
- * others watch variables. What a thread's registers should hold follows from its role and the stage; each thread
+/* Where threads are to be stopped (the program's entry, the dynamic linker's report, the point), and the debug
+ * registers that do it: 0 has that place, the others watch variables. What a thread's registers should hold follows from its role and the stage; each thread
  * gets it at its next stop. It fires nothing. */
 #include "platform/unix/debug_unix.h"
 
@@ -31,16 +31,27 @@ static bool fits_role(enum itr_role wanted, enum itr_role role) {
     return wanted == ITR_ROLE_ANY || wanted == role;
 }
 
+uint64_t itrp_debug_break_address(const struct itrp_debugger *debugger) {
+    switch (debugger->stage) {
+    case ITRP_DEBUG_STAGE_ENTRY:
+        return debugger->entry;
+    case ITRP_DEBUG_STAGE_LOADER:
+        return debugger->loader_break;
+    case ITRP_DEBUG_STAGE_MAPPED:
+        return debugger->point_done ? 0 : debugger->point_address;
+    default:
+        return 0;
+    }
+}
+
 static struct wanted wanted_of(const struct itrp_debugger *debugger, const struct itrp_debug_tracee *tracee) {
     const struct itrp_debug_plan *plan = debugger->plan;
     struct wanted wanted = {{0}, 0};
-    if (debugger->stage == ITRP_DEBUG_STAGE_ENTRY) {
-        wanted.addresses[0] = debugger->entry;
-    } else if (debugger->stage == ITRP_DEBUG_STAGE_LOADER) {
-        wanted.addresses[0] = debugger->loader_break;
-    } else if (debugger->stage == ITRP_DEBUG_STAGE_MAPPED && !debugger->point_done &&
-               fits_role(plan->point.role, tracee->role)) {
-        wanted.addresses[0] = debugger->point_address;
+    if (debugger->report.code_breakpoints) {
+        return wanted;
+    }
+    if (debugger->stage != ITRP_DEBUG_STAGE_MAPPED || fits_role(plan->point.role, tracee->role)) {
+        wanted.addresses[0] = itrp_debug_break_address(debugger);
     }
     if (wanted.addresses[0] != 0) {
         wanted.control |= control_of(0, 0, 0);
@@ -106,7 +117,7 @@ void itrp_debug_registers_arm(struct itrp_debugger *debugger) {
                                                                  : base + plan->watches[i].address;
         debugger->watch_values[i] = value_of(debugger, i);
     }
-    debugger->generation++;
+    itrp_debug_break_changed(debugger);
 }
 
 /* ---- hits ---- */
@@ -128,9 +139,8 @@ static void record_write(struct itrp_debugger *debugger, const struct itrp_debug
     debugger->watch_values[watch] = value;
 }
 
-/* The breakpoint in register 0. A thread that has not got its new registers yet may trip an old one. */
-static bool executed(struct itrp_debugger *debugger, struct itrp_debug_tracee *tracee) {
-    uint64_t address = tracee->addresses[0];
+/* A thread that has not got its new registers yet may trip an old one. */
+bool itrp_debug_reached(struct itrp_debugger *debugger, struct itrp_debug_tracee *tracee, uint64_t address) {
     switch (debugger->stage) {
     case ITRP_DEBUG_STAGE_ENTRY:
     case ITRP_DEBUG_STAGE_LOADER:
@@ -154,5 +164,5 @@ bool itrp_debug_registers_hit(struct itrp_debugger *debugger, struct itrp_debug_
             record_write(debugger, tracee, i);
         }
     }
-    return (status & 1) != 0 && executed(debugger, tracee);
+    return (status & 1) != 0 && itrp_debug_reached(debugger, tracee, tracee->addresses[0]);
 }

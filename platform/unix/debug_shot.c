@@ -134,7 +134,7 @@ bool itrp_debug_point_reached(struct itrp_debugger *debugger, struct itrp_debug_
         return false;
     }
     debugger->point_done = true;
-    debugger->generation++;
+    itrp_debug_break_changed(debugger);
     report->hit_ns = itrp_debug_now_ns();
     report->hit_thread = (uint32_t)tracee->id;
     report->hit_role = tracee->role;

@@ -26,11 +26,36 @@ static void on_birth_or_interrupt(struct itrp_debugger *debugger, struct itrp_de
     }
 }
 
+/* A process that the host made runs free. */
+static void let_child_go(struct itrp_debugger *debugger, pid_t child) {
+    itrp_debug_code_child(debugger, child);
+    ptrace(PTRACE_DETACH, child, NULL, NULL);
+}
+
+/* The host may end before the child's first stop is heard, and what is attached then ends with the debugger: so it
+ * is waited for, which is not for long, as every process is born stopped. It may have been let go before. */
+static void on_child(struct itrp_debugger *debugger, pid_t child) {
+    int status = 0;
+    if (waitpid(child, &status, __WALL) == child && WIFSTOPPED(status)) {
+        let_child_go(debugger, child);
+    }
+}
+
+static void on_fork(struct itrp_debugger *debugger, struct itrp_debug_tracee *tracee) {
+    unsigned long born = 0;
+    if (itrp_debug_ptrace(debugger, PTRACE_GETEVENTMSG, tracee, 0, (uint64_t)(uintptr_t)&born)) {
+        on_child(debugger, (pid_t)born);
+    }
+    itrp_debug_resume(debugger, tracee, 0);
+}
+
 static void on_clone(struct itrp_debugger *debugger, pid_t creator) {
     unsigned long born = 0;
     struct itrp_debug_tracee *tracee = itrp_debug_tracee(debugger, creator);
     if (itrp_debug_ptrace(debugger, PTRACE_GETEVENTMSG, tracee, 0, (uint64_t)(uintptr_t)&born)) {
-        itrp_debug_tracee_add(debugger, (pid_t)born);
+        if (itrp_debug_tracee_add(debugger, (pid_t)born) == NULL) {
+            on_child(debugger, (pid_t)born);
+        }
         tracee = itrp_debug_tracee(debugger, creator); /* the table may have moved */
     }
     if (!itrp_debug_chaos_birth(debugger, tracee, true)) {
@@ -43,6 +68,7 @@ static void on_exec(struct itrp_debugger *debugger, pid_t id) {
     while (debugger->tracee_count > 0) {
         itrp_debug_tracee_remove(debugger, debugger->tracees[0].id);
     }
+    itrp_debug_code_close(debugger);
     debugger->stage = ITRP_DEBUG_STAGE_IDLE;
     debugger->generation++;
     debugger->mapper = 0;
@@ -79,6 +105,9 @@ static void on_trap(struct itrp_debugger *debugger, struct itrp_debug_tracee *tr
     if (!itrp_debug_signal_info(debugger, tracee, &info)) {
         return;
     }
+    if (info.si_code == SI_KERNEL && itrp_debug_code_trapped(debugger, tracee)) {
+        return;
+    }
     bool traced = itrp_debug_is_traced(debugger, tracee);
     bool notified = info.si_code == SIGTRAP; /* not a signal at all: the kernel has set a handler up */
     /* After a step that made a system call the kernel says TRAP_BRKPT. */
@@ -111,16 +140,22 @@ void itrp_debug_stopped(struct itrp_debugger *debugger, pid_t id, int status) {
     int signal = WSTOPSIG(status);
     struct itrp_debug_tracee *tracee = itrp_debug_tracee_add(debugger, id);
     if (tracee == NULL) {
-        ptrace(PTRACE_DETACH, id, NULL, NULL);
+        let_child_go(debugger, id);
         return;
     }
     tracee->stopped = true;
+    itrp_debug_code_stopped(debugger, tracee, event == 0 && (signal == SIGTRAP || signal == SYSCALL_STOP));
     if (event == PTRACE_EVENT_STOP) {
         on_birth_or_interrupt(debugger, tracee, signal);
     } else if (event == PTRACE_EVENT_CLONE) {
         on_clone(debugger, id);
     } else if (event == PTRACE_EVENT_EXEC) {
         on_exec(debugger, id);
+    } else if (event == PTRACE_EVENT_FORK || event == PTRACE_EVENT_VFORK) {
+        on_fork(debugger, tracee);
+    } else if (event == PTRACE_EVENT_VFORK_DONE) {
+        itrp_debug_code_vfork_done(debugger);
+        itrp_debug_resume(debugger, tracee, 0);
     } else if (event == 0 && signal == SYSCALL_STOP) {
         itrp_debug_shot_syscall(debugger, tracee);
         itrp_debug_resume(debugger, tracee, 0);

@@ -24,6 +24,7 @@ struct itrp_debug_tracee {
     bool stopped;    /* and not told to go on */
     bool entering;   /* goes on to the first instruction of the event's handler */
     int signal;      /* delivered when it goes on */
+    uint64_t counted_stack; /* debug_code.c: its stack pointer at a hit that it has not got over yet; 0: none */
     /* debug_registers.c: what its debug registers hold */
     uint32_t generation;
     uint64_t addresses[1 + ITRP_DEBUG_WATCHES_MAX];
@@ -39,6 +40,13 @@ enum itrp_debug_stage {
     ITRP_DEBUG_STAGE_ENTRY,  /* on the way to the program's first instruction */
     ITRP_DEBUG_STAGE_LOADER, /* the dynamic linker's reports are watched */
     ITRP_DEBUG_STAGE_MAPPED, /* the library is there */
+};
+
+enum { ITRP_DEBUG_CODE_PLACES_MAX = 4 }; /* the entry, the dynamic linker's report, the point */
+
+struct itrp_debug_code_place {
+    uint64_t address;
+    uint8_t byte; /* what is there without a breakpoint */
 };
 
 struct itrp_debugger {
@@ -81,6 +89,16 @@ struct itrp_debugger {
     uint64_t point_address;
     uint64_t watch_addresses[ITRP_DEBUG_WATCHES_MAX];
     uint64_t watch_values[ITRP_DEBUG_WATCHES_MAX];
+
+    /* debug_code.c */
+    int code_memory; /* the host's memory as a file; -1: breakpoints are not in the code */
+    struct itrp_debug_code_place code_places[ITRP_DEBUG_CODE_PLACES_MAX];
+    size_t code_place_count;
+    struct itrp_debug_code_place *code_place; /* where one is now; NULL: nowhere */
+    uint32_t code_away;     /* children that share the host's memory for a while: it is taken out */
+    pid_t over;             /* the thread that is being brought over it while all others stand; 0: none */
+    bool over_steps;        /* and it makes its step now */
+    uint64_t over_until_ns; /* longest wait for others to stand, or for the step */
 
     /* debug_shot.c */
     bool point_done;
@@ -173,6 +191,11 @@ void itrp_debug_library_look(struct itrp_debugger *debugger);
 
 /* ---- debug_registers.c ---- */
 
+/* Where the stage wants to stop threads; 0: nowhere. */
+uint64_t itrp_debug_break_address(const struct itrp_debugger *debugger);
+/* The thread has reached that place. True if it stays stopped. */
+bool itrp_debug_reached(struct itrp_debugger *debugger, struct itrp_debug_tracee *tracee, uint64_t address);
+
 /* Gives a stopped thread the registers that its role should have now. */
 void itrp_debug_registers_sync(struct itrp_debugger *debugger, struct itrp_debug_tracee *tracee);
 void itrp_debug_registers_clear(struct itrp_debugger *debugger, struct itrp_debug_tracee *tracee);
@@ -182,6 +205,26 @@ bool itrp_debug_registers_missing(const struct itrp_debugger *debugger, const st
 void itrp_debug_registers_arm(struct itrp_debugger *debugger);
 /* A debug exception of the thread's. True if it stays stopped. */
 bool itrp_debug_registers_hit(struct itrp_debugger *debugger, struct itrp_debug_tracee *tracee);
+
+/* ---- debug_code.c: where debug registers do not work ---- */
+
+/* After the exec, and before the host ends or becomes another program. */
+void itrp_debug_code_open(struct itrp_debugger *debugger);
+void itrp_debug_code_close(struct itrp_debugger *debugger);
+/* itrp_debug_break_address() may have changed, or who is to have it in its registers. */
+void itrp_debug_break_changed(struct itrp_debugger *debugger);
+/* A breakpoint instruction was executed. False if it is the host's own. */
+bool itrp_debug_code_trapped(struct itrp_debugger *debugger, struct itrp_debug_tracee *tracee);
+/* Any stop, before anything else is done about it: `moved` if it is the end of a step. */
+void itrp_debug_code_stopped(struct itrp_debugger *debugger, struct itrp_debug_tracee *tracee, bool moved);
+/* Goes on with bringing a thread over the breakpoint. */
+void itrp_debug_code_look(struct itrp_debugger *debugger);
+/* When it must be called at the latest; 0: never. */
+uint64_t itrp_debug_code_next_ns(const struct itrp_debugger *debugger);
+/* A process that the host made, stopped at its birth, is about to be let go: without the breakpoint. */
+void itrp_debug_code_child(struct itrp_debugger *debugger, pid_t child);
+/* A vforked one is the host's memory's no more. */
+void itrp_debug_code_vfork_done(struct itrp_debugger *debugger);
 
 /* ---- debug_shot.c ---- */
 

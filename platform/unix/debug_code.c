@@ -1,0 +1,268 @@
+/* Breakpoints as instructions in the code, for machines whose debug registers do not work: one at a time, seen by
+ * all threads, and how a thread is brought over it without another one passing unseen. What it means that a place
+ * was reached is not decided here.
+ *
+ * Over it: every other thread is stopped, the original byte is put back, the one thread makes a single step, the
+ * breakpoint is put in again, all go on. Anything else lets another thread through in the meantime, or makes a
+ * thread meet a trap that nobody expects. */
+#include "platform/unix/debug_unix.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/user.h>
+#include <unistd.h>
+
+#define BREAKPOINT 0xCC
+/* Longest wait for all others to stand (one that waits in vfork() does not, and runs no code either), and for the
+ * step (a system call may block). */
+#define OVER_NS UINT64_C(100000000)
+
+static const uint8_t syscall_instruction[2] = {0x0F, 0x05};
+
+/* ---- the byte ---- */
+
+void itrp_debug_code_open(struct itrp_debugger *debugger) {
+    char path[64];
+    debugger->code_memory = -1;
+    if (!debugger->report.code_breakpoints) {
+        return;
+    }
+    if (debugger->plan->watch_count > 0) {
+        itrp_debug_fail(debugger, ITR_E_UNSUPPORTED, 0,
+                        "variables cannot be watched: the debug registers of this machine do not "
+                        "work, or were not wanted");
+        return;
+    }
+    /* Not process_vm_writev(): that one respects that code is not to be written. */
+    snprintf(path, sizeof path, "/proc/%ld/mem", (long)debugger->host);
+    debugger->code_memory = open(path, O_RDWR | O_CLOEXEC);
+    if (debugger->code_memory < 0 && errno != ENOENT && errno != ESRCH) {
+        itrp_debug_fail(debugger, ITR_E_UNSUPPORTED, errno,
+                        "%s: %s: no breakpoint can be put into the code", path, strerror(errno));
+    }
+}
+
+void itrp_debug_code_close(struct itrp_debugger *debugger) {
+    if (debugger->code_memory >= 0) {
+        close(debugger->code_memory);
+        debugger->code_memory = -1;
+    }
+    debugger->code_place = NULL;
+    debugger->code_place_count = 0;
+    debugger->code_away = 0;
+    debugger->over = 0;
+}
+
+static void put_byte(struct itrp_debugger *debugger, uint64_t address, uint8_t byte) {
+    errno = 0; /* of a host that is gone nothing is written, and that is no error */
+    if (pwrite(debugger->code_memory, &byte, 1, (off_t)address) == 1 || errno == 0 || errno == ESRCH) {
+        return;
+    }
+    itrp_debug_fail(debugger, ITR_E_SYSTEM, errno, "no breakpoint can be put into the code: %s",
+                    strerror(errno));
+}
+
+static void put_in(struct itrp_debugger *debugger) {
+    if (debugger->code_place != NULL && debugger->code_away == 0) {
+        put_byte(debugger, debugger->code_place->address, BREAKPOINT);
+    }
+}
+
+static void take_out(struct itrp_debugger *debugger) {
+    if (debugger->code_place != NULL) {
+        put_byte(debugger, debugger->code_place->address, debugger->code_place->byte);
+    }
+}
+
+/* Every place a breakpoint was ever at: a thread may have met it and not been heard yet. */
+static struct itrp_debug_code_place *place_at(struct itrp_debugger *debugger, uint64_t address) {
+    for (size_t i = 0; i < debugger->code_place_count; i++) {
+        if (debugger->code_places[i].address == address) {
+            return &debugger->code_places[i];
+        }
+    }
+    return NULL;
+}
+
+static struct itrp_debug_code_place *new_place(struct itrp_debugger *debugger, uint64_t address) {
+    struct itrp_debug_code_place place = {.address = address};
+    if (debugger->code_place_count == ITRP_DEBUG_CODE_PLACES_MAX) {
+        itrp_debug_fail(debugger, ITR_E_LIMIT, 0, "more than %d places for breakpoints",
+                        ITRP_DEBUG_CODE_PLACES_MAX);
+        return NULL;
+    }
+    errno = 0;
+    if (pread(debugger->code_memory, &place.byte, 1, (off_t)address) != 1) {
+        if (errno != 0 && errno != ESRCH) {
+            itrp_debug_fail(debugger, ITR_E_SYSTEM, errno, "the host's code cannot be read: %s",
+                            strerror(errno));
+        }
+        return NULL;
+    }
+    debugger->code_places[debugger->code_place_count] = place;
+    return &debugger->code_places[debugger->code_place_count++];
+}
+
+void itrp_debug_break_changed(struct itrp_debugger *debugger) {
+    debugger->generation++;
+    if (debugger->code_memory < 0) {
+        return;
+    }
+    uint64_t address = itrp_debug_break_address(debugger);
+    if (debugger->code_place != NULL && debugger->code_place->address == address) {
+        return;
+    }
+    take_out(debugger);
+    debugger->code_place = NULL;
+    if (address != 0) {
+        struct itrp_debug_code_place *place = place_at(debugger, address);
+        debugger->code_place = place != NULL ? place : new_place(debugger, address);
+        put_in(debugger);
+    }
+}
+
+/* ---- over it ---- */
+
+static bool others_stand(const struct itrp_debugger *debugger) {
+    for (size_t i = 0; i < debugger->tracee_count; i++) {
+        const struct itrp_debug_tracee *other = &debugger->tracees[i];
+        if (other->id != debugger->over && !other->stopped) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void begin_over(struct itrp_debugger *debugger, const struct itrp_debug_tracee *tracee) {
+    debugger->over = tracee->id;
+    debugger->over_steps = false;
+    debugger->over_until_ns = itrp_debug_now_ns() + OVER_NS;
+    for (size_t i = 0; i < debugger->tracee_count; i++) {
+        if (debugger->tracees[i].id != tracee->id && !debugger->tracees[i].stopped) {
+            itrp_debug_interrupt(&debugger->tracees[i]);
+        }
+    }
+}
+
+/* Lets everybody go on who stands for no other reason. */
+static void end_over(struct itrp_debugger *debugger) {
+    pid_t stepped = debugger->over;
+    debugger->over = 0;
+    put_in(debugger);
+    for (size_t i = 0; i < debugger->tracee_count; i++) {
+        struct itrp_debug_tracee *other = &debugger->tracees[i];
+        if (other->stopped && other->id != stepped && other->id != debugger->held &&
+            other->id != debugger->mapper && other->held_until_ns == 0) {
+            itrp_debug_resume(debugger, other, other->signal);
+        }
+    }
+}
+
+/* All others stand: the one thread makes its step. A system call is begun instead, since it need not return. */
+static void step_over(struct itrp_debugger *debugger, struct itrp_debug_tracee *tracee) {
+    uint8_t code[2] = {0};
+    take_out(debugger);
+    bool calls = pread(debugger->code_memory, code, sizeof code,
+                       (off_t)debugger->code_place->address) == sizeof code &&
+                 memcmp(code, syscall_instruction, sizeof code) == 0;
+    debugger->over_steps = true;
+    debugger->over_until_ns = itrp_debug_now_ns() + OVER_NS;
+    tracee->stopped = false;
+    itrp_debug_ptrace(debugger, calls ? PTRACE_SYSCALL : PTRACE_SINGLESTEP, tracee, 0, 0);
+}
+
+void itrp_debug_code_look(struct itrp_debugger *debugger) {
+    if (debugger->over == 0) {
+        return;
+    }
+    struct itrp_debug_tracee *tracee = itrp_debug_tracee(debugger, debugger->over);
+    bool late = itrp_debug_now_ns() >= debugger->over_until_ns;
+    if (tracee == NULL || (debugger->over_steps && late)) {
+        end_over(debugger);
+    } else if (!debugger->over_steps && (late || others_stand(debugger))) {
+        step_over(debugger, tracee);
+    }
+}
+
+uint64_t itrp_debug_code_next_ns(const struct itrp_debugger *debugger) {
+    return debugger->over != 0 ? debugger->over_until_ns : 0;
+}
+
+void itrp_debug_code_stopped(struct itrp_debugger *debugger, struct itrp_debug_tracee *tracee,
+                             bool moved) {
+    if (debugger->over == tracee->id && debugger->over_steps) {
+        tracee->counted_stack = moved ? 0 : tracee->counted_stack;
+        end_over(debugger);
+    }
+}
+
+/* ---- hits ---- */
+
+bool itrp_debug_code_trapped(struct itrp_debugger *debugger, struct itrp_debug_tracee *tracee) {
+    struct user_regs_struct registers;
+    if (debugger->code_memory < 0 ||
+        !itrp_debug_ptrace(debugger, PTRACE_GETREGS, tracee, 0, (uint64_t)(uintptr_t)&registers)) {
+        return false;
+    }
+    uint64_t address = registers.rip - 1;
+    struct itrp_debug_code_place *place = place_at(debugger, address);
+    if (place == NULL || place->byte == BREAKPOINT) {
+        return false; /* the host's own */
+    }
+    if (!itrp_debug_ptrace(debugger, PTRACE_POKEUSER, tracee,
+                           offsetof(struct user_regs_struct, rip), address)) {
+        return true;
+    }
+    /* Gone meanwhile, or about to be gone over by another thread: it comes to the place again. */
+    if (place != debugger->code_place || debugger->code_away > 0 || debugger->over != 0) {
+        itrp_debug_resume(debugger, tracee, 0);
+        return true;
+    }
+    /* A signal that came before its step has made it leave and come back: it is the same hit. */
+    bool counted = tracee->counted_stack == registers.rsp;
+    bool stays = !counted && itrp_debug_reached(debugger, tracee, address);
+    bool again = debugger->code_place == place;
+    tracee->counted_stack = again ? registers.rsp : 0;
+    if (stays) {
+        return true;
+    }
+    if (again) {
+        begin_over(debugger, tracee);
+    } else {
+        itrp_debug_resume(debugger, tracee, 0);
+    }
+    return true;
+}
+
+/* ---- processes that the host makes ---- */
+
+void itrp_debug_code_child(struct itrp_debugger *debugger, pid_t child) {
+    char path[64];
+    uint8_t byte = 0;
+    if (debugger->code_memory < 0 || debugger->code_place == NULL || debugger->code_away > 0) {
+        return;
+    }
+    snprintf(path, sizeof path, "/proc/%ld/mem", (long)child);
+    int memory = open(path, O_RDWR | O_CLOEXEC);
+    if (memory < 0) {
+        return;
+    }
+    const struct itrp_debug_code_place *place = debugger->code_place;
+    bool cleaned = pwrite(memory, &place->byte, 1, (off_t)place->address) == 1;
+    close(memory);
+    /* A vforked one has no memory of its own: the breakpoint is away until it has got some. */
+    if (cleaned && pread(debugger->code_memory, &byte, 1, (off_t)place->address) == 1 &&
+        byte != BREAKPOINT) {
+        debugger->code_away++;
+    }
+}
+
+void itrp_debug_code_vfork_done(struct itrp_debugger *debugger) {
+    if (debugger->code_away > 0 && --debugger->code_away == 0) {
+        put_in(debugger);
+    }
+}
