@@ -131,8 +131,11 @@ foreach(name IN ITEMS locate debugged)
   add_dependencies(self_${name} initrace golibs host_library_host ${itr_planted_libraries})
   target_compile_definitions(self_${name} PRIVATE "INITRACE_PROGRAM=\"$<TARGET_FILE:initrace>\""
                              "INITRACE_PLANTED=\"${itr_planted_dir}\"" "INITRACE_PLANTED_SEEDS=${itr_text}")
+  if(INITRACE_SANITIZE)
+    target_compile_definitions(self_${name} PRIVATE INITRACE_SANITIZED)
+  endif()
   # A host's pace is part of what is measured: nothing else runs beside it.
-  set_tests_properties(self.${name} PROPERTIES TIMEOUT 600 RUN_SERIAL ON)
+  set_tests_properties(self.${name} PROPERTIES TIMEOUT 1800 RUN_SERIAL ON)
 endforeach()
 
 # ---- cases ----

@@ -30,9 +30,13 @@ static void report(struct doctor *doctor, const char *what, bool good, bool need
 
 /* Debuggers, ours and others', and rr. */
 static void examine_tools(struct doctor *doctor) {
-    char text[300] = "a host was traced and its debug registers set: --at SYMBOL, --sweep, --watch, --chaos, locate";
+    char text[300] = "a process was traced: --at SYMBOL, --sweep, --chaos, locate";
     bool can = itrp_can_debug(text, sizeof text);
     report(doctor, "exact points", can, false, text, "allow this user to debug processes (in a container: the capability SYS_PTRACE)");
+    can = can && itrp_has_debug_registers();
+    report(doctor, "debug registers", can, false,
+           can ? "a process was stopped by one: --watch" : "none that trips: exact points are breakpoints in the code, --watch is refused",
+           "a machine that is not a paravirtual guest has them");
     can = itrp_can_attach_gdb(text, sizeof text);
     report(doctor, "replay --debug", can, false, text, "the host is held for a debugger of yours all the same");
     can = itrp_can_record(text, sizeof text);

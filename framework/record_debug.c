@@ -95,6 +95,7 @@ json_t *itr_record_add_debugger(const struct itr_record *record, json_t *json) {
         return json;
     }
     itr_record_put(&json, "debugged", json_true());
+    itr_record_put(&json, "breakpoints", json_string(debug->code_breakpoints ? "code" : "registers"));
     if (record->plan->point.nth > 0) {
         itr_record_put(&json, "point", point_to_json(record, origin_ns));
     }

@@ -136,11 +136,18 @@ static enum itr_status select_ad_hoc(const struct itr_options *options, const st
 static enum itr_status check_debugger(const struct itr_cells *cells, struct itr_error *err) {
     char why[256] = "";
     bool needed = false;
+    bool watches = false;
     for (size_t i = 0; i < cells->count; i++) {
         needed = needed || cells->items[i].debugged;
+        watches = watches || cells->items[i].watch[0] != '\0';
     }
     if (needed && !itrp_can_debug(why, sizeof why)) {
         return itr_fail(err, ITR_E_UNSUPPORTED, 0, "exact points, --watch and --chaos need a debugger: %s", why);
+    }
+    if (watches && !itrp_has_debug_registers()) {
+        return itr_fail(err, ITR_E_UNSUPPORTED, 0,
+                        "--watch needs debug registers, and those of this machine do not work (virtual ones often do not); "
+                        "exact points and locate do without them");
     }
     return ITR_OK;
 }

@@ -593,6 +593,7 @@ static void an_exact_point_says_how_it_was_reached(void **state) {
     trial_begin_debugged(&trial);
     json_t *json = line_of(&trial);
     assert_true(json_is_true(at(json, "debugged")));
+    assert_string_equal(json_string_value(at(json, "breakpoints")), "registers");
     assert_text(json, "point.rva", "0x1010");
     assert_text(json, "point.name", "main.init+0x10");
     assert_number(json, "point.occurrence", 2);
