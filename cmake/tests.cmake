@@ -66,6 +66,15 @@ foreach(file IN LISTS itr_contract_tests)
   set_tests_properties(contract.${name} PROPERTIES RUN_SERIAL ON)
 endforeach()
 
+if(NOT WIN32)
+  add_library(children_library SHARED platform/unix/tests/children_library.c)
+  target_link_libraries(children_library PRIVATE initrace_common Threads::Threads)
+  set_target_properties(children_library PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
+  add_dependencies(contract_debug_children children_library)
+  target_compile_definitions(contract_debug_children PRIVATE
+                             "INITRACE_CHILDREN_LIBRARY=\"$<TARGET_FILE:children_library>\"")
+endif()
+
 # ---- the program as a whole, from outside ----
 
 # The keeper is a host: no sanitizer. It needs libuv's sockets and processes, so that the test sees hosts die.
