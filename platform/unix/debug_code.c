@@ -9,10 +9,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/kcmp.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/user.h>
 #include <unistd.h>
 
@@ -240,25 +242,32 @@ bool itrp_debug_code_trapped(struct itrp_debugger *debugger, struct itrp_debug_t
 
 /* ---- processes that the host makes ---- */
 
+/* True for a vforked one, until it becomes another program or ends. Kernels without kcmp() show it by what was just
+ * written into the one and can be read in the other. */
+static bool shares_memory(const struct itrp_debugger *debugger, pid_t child) {
+    uint8_t byte = BREAKPOINT;
+    long same = syscall(SYS_kcmp, debugger->host, child, KCMP_VM, 0, 0);
+    if (same >= 0) {
+        return same == 0;
+    }
+    return debugger->code_place != NULL &&
+           pread(debugger->code_memory, &byte, 1, (off_t)debugger->code_place->address) == 1 && byte != BREAKPOINT;
+}
+
 void itrp_debug_code_child(struct itrp_debugger *debugger, pid_t child) {
     char path[64];
-    uint8_t byte = 0;
-    if (debugger->code_memory < 0 || debugger->code_place == NULL || debugger->code_away > 0) {
-        return;
-    }
     snprintf(path, sizeof path, "/proc/%ld/mem", (long)child);
-    int memory = open(path, O_RDWR | O_CLOEXEC);
+    int memory = debugger->code_memory >= 0 ? open(path, O_RDWR | O_CLOEXEC) : -1;
     if (memory < 0) {
         return;
     }
-    const struct itrp_debug_code_place *place = debugger->code_place;
-    bool cleaned = pwrite(memory, &place->byte, 1, (off_t)place->address) == 1;
-    close(memory);
-    /* A vforked one has no memory of its own: the breakpoint is away until it has got some. */
-    if (cleaned && pread(debugger->code_memory, &byte, 1, (off_t)place->address) == 1 &&
-        byte != BREAKPOINT) {
-        debugger->code_away++;
+    /* Its copy may be of a time when the breakpoint was at another place than now. */
+    for (size_t i = 0; i < debugger->code_place_count; i++) {
+        const struct itrp_debug_code_place *place = &debugger->code_places[i];
+        (void)!pwrite(memory, &place->byte, 1, (off_t)place->address);
     }
+    close(memory);
+    debugger->code_away += shares_memory(debugger, child);
 }
 
 void itrp_debug_code_vfork_done(struct itrp_debugger *debugger) {
