@@ -140,7 +140,8 @@ void itrh_fire(struct itrh_host *host, uint32_t index) {
     reply->send_error = (int32_t)send_event(host, index);
     __atomic_store_n(&reply->sent_ns, itrh_now_ns(), __ATOMIC_RELEASE);
     SetEvent(state.wake_firing);
-    if (shot->where == ITR_WHERE_CALL && shot->hold_ns > 0 && reply->send_error == 0) {
+    bool holds = shot->where == ITR_WHERE_CALL || shot->where == ITR_WHERE_GATE;
+    if (holds && shot->hold_ns > 0 && reply->send_error == 0) {
         hold(host, index, before, shot->hold_ns);
         reply->released_ns = itrh_now_ns();
     }
@@ -264,7 +265,8 @@ static bool find_ctrl_routine(const struct itrh_host *host) {
     return state.ctrl_routine != NULL;
 }
 
-static bool arm_shot(struct itrh_host *host, const struct itr_shot_request *shot) {
+static bool arm_shot(struct itrh_host *host, uint32_t index) {
+    const struct itr_shot_request *shot = &host->ledger->request.shots[index];
     if (itrh_windows_control_of(shot->event) == MAXDWORD) {
         itrh_fail(host, 0, "the event has no console control event on this system");
         return false;
@@ -276,7 +278,7 @@ static bool arm_shot(struct itrh_host *host, const struct itr_shot_request *shot
         itrh_fail(host, 0, "this host was linked without hooks for that call, or cannot hook it");
         return false;
     }
-    return true;
+    return shot->where != ITR_WHERE_GATE || itrh_windows_gate_arm(host, index);
 }
 
 /* Returns once the thread runs: under Wine its start takes longer than many an offset. */
@@ -309,7 +311,7 @@ bool itrh_arm(struct itrh_host *host) {
         if (shot->where == ITR_WHERE_POINT) {
             continue;
         }
-        if (!arm_shot(host, shot)) {
+        if (!arm_shot(host, i)) {
             return false;
         }
         needs_thread = true;
