@@ -44,22 +44,24 @@ static bool is_inside_gate(uint64_t rva, uint64_t gate) {
     return rva > gate && rva < gate + ITR_GATE_BYTES;
 }
 
-/* Whether the gate's bytes are reached by their first one only: no jump, branch or call of the function leads to the
- * others. A switch (an indirect jump) may lead anywhere but into the function's own beginning. Other functions do not
- * jump into the middle of this one. */
-static bool is_entered_at_its_first_byte(const struct itr_image *image, const struct itr_symbol *function, uint64_t gate) {
+/* NULL, or why the function's code does not allow a gate: it is written over whole instructions, and no jump, branch or call
+ * of the function leads to any byte of it but the first. A switch (an indirect jump) may lead anywhere but into the
+ * function's own beginning. Other functions do not jump into the middle of this one. */
+static const char *why_no_gate(const struct itr_image *image, const struct itr_symbol *function, uint64_t gate) {
+    bool begins = false;
     for (uint64_t rva = function->rva; rva < function->rva + function->bytes;) {
         struct itr_instruction instruction;
         if (!itr_instruction_at(image, rva, &instruction)) {
-            return false;
+            return "no gate at %s: its function in %s cannot be read as instructions; leave --gate out";
         }
         bool anywhere = instruction.kind == ITR_INSTRUCTION_JUMP && !instruction.direct && gate != function->rva;
         if (anywhere || (instruction.direct && is_inside_gate(instruction.target, gate))) {
-            return false;
+            return "no gate at %s: its function in %s may jump into the midst of it; leave --gate out";
         }
+        begins = begins || rva == gate;
         rva += instruction.length;
     }
-    return true;
+    return begins ? NULL : "no gate at %s: no instruction of %s begins there; expected another OFFSET";
 }
 
 /* False, with cell->skip, where the code does not allow a gate. */
@@ -68,20 +70,20 @@ static bool check_gate(const struct itr_work *work, struct itr_cell *cell) {
     uint64_t rva = cell->aim.point.rva;
     const struct itr_symbol *function = itr_image_symbol(image, rva);
     if (function == NULL || function->bytes == 0 || rva + ITR_GATE_BYTES > function->rva + function->bytes) {
-        skip(cell, "a gate at %s does not fit into one function of %s: leave --gate out", cell->at, work->library_name);
+        skip(cell, "no gate at %s: its 5 bytes do not fit into one function of %s; leave --gate out", cell->at,
+             work->library_name);
         return false;
     }
     if (rva % ITR_GATE_WORD_BYTES > ITR_GATE_WORD_BYTES - ITR_GATE_BYTES) {
-        skip(cell, "a gate at %s would not lie within an aligned word of %s: leave --gate out", cell->at,
+        skip(cell, "no gate at %s: its 5 bytes lie across two aligned words of 16 in %s; leave --gate out", cell->at,
              work->library_name);
         return false;
     }
-    if (!is_entered_at_its_first_byte(image, function, rva)) {
-        skip(cell, "a gate at %s may be jumped into from its own function in %s: leave --gate out", cell->at,
-             work->library_name);
-        return false;
+    const char *why = why_no_gate(image, function, rva);
+    if (why != NULL) {
+        skip(cell, why, cell->at, work->library_name);
     }
-    return true;
+    return why == NULL;
 }
 
 /* ---- watches ---- */
