@@ -33,6 +33,9 @@ static void examine_tools(struct doctor *doctor) {
     char text[300] = "a host was traced and its debug registers set: --at SYMBOL, --sweep, --watch, --chaos, locate";
     bool can = itrp_can_debug(text, sizeof text);
     report(doctor, "exact points", can, false, text, "allow this user to debug processes (in a container: the capability SYS_PTRACE)");
+    can = itrp_capabilities()->gates;
+    report(doctor, "gates", can, false, can ? "hosts fire at symbols without a debugger: --gate" : "hosts have none on this system",
+           "the debugger fires at symbols");
     can = itrp_can_attach_gdb(text, sizeof text);
     report(doctor, "replay --debug", can, false, text, "the host is held for a debugger of yours all the same");
     can = itrp_can_record(text, sizeof text);

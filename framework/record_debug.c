@@ -111,6 +111,7 @@ static json_t *gate_to_json(const struct itr_record *record, uint64_t origin_ns)
 json_t *itr_record_add_gate(const struct itr_record *record, json_t *json) {
     const struct itr_ledger_request *request = &record->plan->request;
     if (request->shot_count > 0 && request->shots[0].where == ITR_WHERE_GATE) {
+        itr_record_put(&json, "debugged", json_false());
         itr_record_put(&json, "gate", json_true());
         itr_record_put(&json, "point", gate_to_json(record, itr_record_origin(record->seen)));
     }

@@ -632,7 +632,7 @@ static void a_gate_says_how_it_was_reached(void **state) {
     trial.seen.ledger.shots[0].gate_role = ITR_ROLE_INIT;
     json_t *json = line_of(&trial);
     assert_true(json_is_true(at(json, "gate")));
-    assert_null(at(json, "debugged"));
+    assert_true(json_is_false(at(json, "debugged")));
     assert_text(json, "point.rva", "0x1010");
     assert_text(json, "point.name", "main.init+0x10");
     assert_number(json, "point.occurrence", 1);
