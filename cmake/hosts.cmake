@@ -1,12 +1,16 @@
 # Hosts: each C file of cases/hosts and cases/selftest/hosts is a program, built twice: <name>, in which
-# nothing is hooked, and <name>_hooked, which counts the library's calls. Never with a sanitizer.
+# nothing is hooked, and <name>_hooked, which counts the library's calls and can have a gate. Never with a sanitizer.
 
-# host_plain.c comes along in the archive and gives way to host_hooks.c where that is linked.
+# host_plain.c comes along in the archive and gives way to host_hooks.c (and host_gate.c) where that is linked.
 set(itr_host_sources host.c host_fire.c host_misbehave.c host_plain.c)
 list(TRANSFORM itr_host_sources PREPEND platform/${itr_platform}/)
 add_library(initrace_host STATIC ${itr_host_sources})
 target_link_libraries(initrace_host PUBLIC initrace_common)
-add_library(initrace_host_hooks OBJECT platform/${itr_platform}/host_hooks.c)
+set(itr_hooks_sources platform/${itr_platform}/host_hooks.c)
+if(WIN32)
+  list(APPEND itr_hooks_sources platform/windows/host_gate.c)
+endif()
+add_library(initrace_host_hooks OBJECT ${itr_hooks_sources})
 target_link_libraries(initrace_host_hooks PUBLIC initrace_common)
 if(NOT WIN32)
   set(THREADS_PREFER_PTHREAD_FLAG ON)

@@ -147,6 +147,19 @@ foreach(name IN ITEMS locate debugged)
   set_tests_properties(self.${name} PROPERTIES TIMEOUT 1800 RUN_SERIAL ON)
 endforeach()
 
+# Gates: a library that looks at itself; where hosts have none, any other.
+if(WIN32)
+  set(itr_gate_library gate_library)
+  itr_planted_library(gate_library platform/windows/tests/gate_library.c)
+else()
+  set(itr_gate_library plainlib_plain)
+endif()
+itr_cmocka_test(self framework/tests/self_gate.c)
+add_dependencies(self_gate initrace host_library_host_hooked ${itr_gate_library})
+target_compile_definitions(self_gate PRIVATE "INITRACE_PROGRAM=\"$<TARGET_FILE:initrace>\""
+                           "INITRACE_GATE_LIBRARY=\"$<TARGET_FILE:${itr_gate_library}>\"")
+set_tests_properties(self.gate PROPERTIES TIMEOUT 300 RUN_SERIAL ON)
+
 # ---- cases ----
 
 # Campaigns leave their folders in <build>/test; a run of CTest begins with an empty one.

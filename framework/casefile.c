@@ -124,6 +124,21 @@ static enum itr_status read_controls(const struct itr_reader *outer, const json_
 
 /* ---- points ---- */
 
+/* `*is` is -1 where the key is not there. */
+static enum itr_status read_truth(const struct itr_reader *reader, const json_t *object, const char *key, int *is) {
+    const json_t *value = json_object_get(object, key);
+    *is = value == NULL ? -1 : json_is_true(value) ? 1 : 0;
+    return value == NULL || json_is_boolean(value) ? ITR_OK : itr_bad_value(reader, key, "true or false");
+}
+
+/* Whether a place can have a gate at all is the same for every library. */
+static enum itr_status check_gate(const struct itr_reader *reader, const struct itr_case_point *named) {
+    struct itr_point point;
+    bool fits = !named->gate || (itr_point_parse(named->at, &point, NULL) == ITR_OK &&
+                                 point.kind == ITR_POINT_SYMBOL && point.nth == 1);
+    return fits ? ITR_OK : itr_bad_value(reader, "gate", "false, or a point SYMBOL[+OFFSET][@THREAD], the first time, for it");
+}
+
 static enum itr_status check_point(const struct itr_reader *reader, const char *key, const char *at) {
     struct itr_point point;
     struct itr_error why = {0};
@@ -131,7 +146,7 @@ static enum itr_status check_point(const struct itr_reader *reader, const char *
 }
 
 static enum itr_status read_points(const struct itr_reader *outer, const json_t *root, struct itr_case *c) {
-    static const char *const keys[] = {"at", "delivery", "target", NULL};
+    static const char *const keys[] = {"at", "delivery", "target", "hold", "gate", NULL};
     json_t *map = json_object_get(root, "points");
     const char *name = NULL;
     json_t *value = NULL;
@@ -163,11 +178,16 @@ static enum itr_status read_points(const struct itr_reader *outer, const json_t 
                                    &point->delivery))
             ITR_STEP(itr_read_word(&reader, value, "target", itr_target_of, "process, main, caller or init",
                                    false, &point->target))
+            ITR_STEP(itr_read_duration(&reader, value, "hold", &point->hold_ns))
+            int gate = 0;
+            ITR_STEP(read_truth(&reader, value, "gate", &gate))
+            point->gate = gate == 1;
         }
         if (status == ITR_OK && point->at == NULL) {
             status = itr_bad_value(&reader, "at", "a fire point");
         }
         ITR_STEP(check_point(&reader, "at", point->at))
+        ITR_STEP(check_gate(&reader, point))
         if (status != ITR_OK) {
             return status;
         }
@@ -223,7 +243,7 @@ static enum itr_status check_names(const struct itr_reader *reader, const struct
 
 static enum itr_status read_known(const struct itr_reader *outer, const json_t *root, struct itr_case *c) {
     static const char *const keys[] = {"go",   "system", "at",     "controls", "outcome",
-                                       "rate", "thread", "note",   "signature", NULL};
+                                       "rate", "thread", "note",   "signature", "gate", NULL};
     const json_t *list = json_object_get(root, "known");
     if (list == NULL) {
         return ITR_OK;
@@ -255,6 +275,9 @@ static enum itr_status read_known(const struct itr_reader *outer, const json_t *
         ITR_STEP(itr_read_string(&reader, object, "thread", false, &known->thread))
         ITR_STEP(itr_read_string(&reader, object, "note", false, &known->note))
         ITR_STEP(read_rate(&reader, object, known))
+        int gate = -1;
+        ITR_STEP(read_truth(&reader, object, "gate", &gate))
+        known->gate = gate < 0 ? ITR_KNOWN_ALL : gate > 0 ? ITR_KNOWN_AT_GATES : ITR_KNOWN_NO_GATES;
         known->outcome = outcome >= 0 ? (enum itr_outcome)outcome : ITR_OUTCOME_LOST;
         ITR_STEP(check_names(&reader, c, known))
         if (status != ITR_OK) {

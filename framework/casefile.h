@@ -44,6 +44,15 @@ struct itr_case_point {
     char *at;
     int delivery; /* -1: as the variant says */
     int target;   /* -1: as the variant says */
+    uint64_t hold_ns; /* 0: as the variant says */
+    bool gate;    /* fired at by the host's gate, not by a debugger */
+};
+
+/* In which trials at exact points a known failure shows. */
+enum itr_known_gate {
+    ITR_KNOWN_ALL,        /* both kinds */
+    ITR_KNOWN_AT_GATES,   /* those fired by the host's gate */
+    ITR_KNOWN_NO_GATES,   /* all others */
 };
 
 /* A failure that is known, and where. */
@@ -52,6 +61,7 @@ struct itr_known {
     char *system;  /* "linux", "wine", "windows"; NULL: each the case runs on */
     struct itr_strings at;       /* point names; empty: every point */
     struct itr_strings controls; /* controls it shows in too; empty: only in the case itself */
+    enum itr_known_gate gate;
     enum itr_outcome outcome;
     char *signature; /* pattern with `*`; NULL: every signature of that outcome */
     double rate_min; /* share of the shots at that point that must and may end so */

@@ -9,7 +9,7 @@
 void itr_cell_title(const struct itr_cell *cell, char *out, size_t room) {
     snprintf(out, room, "%s%s%s at %s%s%s, %s%s", cell->case_name, cell->control[0] ? " control " : "",
              cell->control, cell->aim.event == ITR_EVENT_NONE ? "no point" : cell->at, cell->go[0] ? ", " : "",
-             cell->go, cell->system, cell->debugged ? ", debugged" : "");
+             cell->go, cell->system, cell->debugged ? ", debugged" : cell->aim.gate ? ", gate" : "");
 }
 
 json_t *itr_json_hex(uint64_t value) {
@@ -79,7 +79,7 @@ static json_t *known_to_json(const struct itr_cell *cell) {
 json_t *itr_cell_to_json(const struct itr_cell *cell) {
     return json_pack(
         "{s:s, s:o, s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:o, s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:s, s:o, s:I, s:I, "
-        "s:I, s:I, s:I, s:I, s:b, s:o, s:o}",
+        "s:I, s:I, s:I, s:I, s:b, s:o, s:o, s:b}",
         "case", cell->case_name, "control", string_or_null(cell->control), "go", string_or_null(cell->go), "system",
         cell->system, "event", itr_event_name((uint32_t)cell->aim.event), "handles", itr_event_name((uint32_t)cell->handles), "delivery",
         itr_delivery_name((uint32_t)cell->aim.delivery), "target", itr_target_name((uint32_t)cell->aim.target), "at",
@@ -91,7 +91,7 @@ json_t *itr_cell_to_json(const struct itr_cell *cell) {
         (json_int_t)cell->deadline_ns, "quiet_ns", (json_int_t)cell->quiet_ns, "first_trial",
         (json_int_t)cell->first_trial, "count", (json_int_t)cell->count, "init_p50_ns", (json_int_t)cell->init_p50_ns,
         "init_p95_ns", (json_int_t)cell->init_p95_ns, "chaos", (int)cell->chaos, "watch", lines_to_json(cell->watch),
-        "skipped", string_or_null(cell->skip));
+        "skipped", string_or_null(cell->skip), "gate", (int)cell->aim.gate);
 }
 
 /* ---- back ---- */
@@ -232,6 +232,7 @@ enum itr_status itr_cell_from_json(const json_t *json, struct itr_cell *cell, st
     int handles = 0;
     const json_t *debugged = json_object_get(json, "debugged");
     const json_t *chaos = json_object_get(json, "chaos");
+    const json_t *gate = json_object_get(json, "gate");
     *cell = (struct itr_cell){0};
     bool good = get_string(json, "case", cell->case_name, sizeof cell->case_name) &&
                 get_string(json, "control", cell->control, sizeof cell->control) &&
@@ -247,7 +248,7 @@ enum itr_status itr_cell_from_json(const json_t *json, struct itr_cell *cell, st
                 get_word(json, "handles", itr_event_of, &handles) &&
                 get_number32(json, "host_flags", &cell->host_flags) &&
                 get_number32(json, "handler_flags", &cell->handler_flags) && json_is_boolean(debugged) &&
-                json_is_boolean(chaos) && get_lines(json_object_get(json, "watch"), cell->watch, sizeof cell->watch) &&
+                json_is_boolean(chaos) && json_is_boolean(gate) && get_lines(json_object_get(json, "watch"), cell->watch, sizeof cell->watch) &&
                 get_string(json, "skipped", cell->skip, sizeof cell->skip) &&
                 get_number(json, "deadline_ns", &cell->deadline_ns) && get_number(json, "quiet_ns", &cell->quiet_ns) &&
                 get_number(json, "first_trial", &cell->first_trial) && get_number(json, "count", &cell->count) &&
@@ -257,5 +258,6 @@ enum itr_status itr_cell_from_json(const json_t *json, struct itr_cell *cell, st
     cell->handles = (enum itr_event)handles;
     cell->debugged = json_is_true(debugged);
     cell->chaos = json_is_true(chaos);
+    cell->aim.gate = json_is_true(gate);
     return good ? ITR_OK : itr_fail(err, ITR_E_FORMAT, 0, "a cell of campaign.json cannot be read");
 }

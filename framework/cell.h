@@ -27,7 +27,7 @@ struct itr_cell {
     char go[32];                /* "" where no Go library is loaded */
     char system[16];            /* "linux", "wine", "windows" */
     char at[ITR_AT_MAX];        /* the fire point as it was asked for: "W1", "time", "runtime.main@init" */
-    bool debugged;              /* the hosts run under a debugger */
+    bool debugged;              /* the hosts run under a debugger; at a gate (aim.gate) they do not */
     bool chaos;                 /* which perturbs their scheduling */
     char watch[ITR_WATCH_MAX];  /* variables it watches, SYMBOL[:SIZE], separated by newlines */
     char skip[520];             /* why the cell is not run: the library has no such point; "": it is run */

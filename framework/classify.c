@@ -373,7 +373,8 @@ static bool is_fatal(struct facts *facts) {
  * platform/windows/debug_trace.c), it says nothing of the event. */
 static bool hung_before_point(const struct facts *facts) {
     const struct itr_ledger_request *request = &facts->plan->request;
-    return request->shot_count > 0 && request->shots[0].where == ITR_WHERE_POINT &&
+    uint32_t where = request->shots[0].where;
+    return request->shot_count > 0 && (where == ITR_WHERE_POINT || where == ITR_WHERE_GATE) &&
            facts->ledger->shots[0].fired_ns == 0;
 }
 
@@ -404,6 +405,17 @@ static bool is_wrong_exit(struct facts *facts) {
     return true;
 }
 
+static void describe_gate(struct facts *facts) {
+    const struct itr_shot_reply *shot = &facts->ledger->shots[0];
+    const char *wanted = itr_role_name(facts->plan->request.shots[0].role);
+    if (shot->gate_ns != 0) {
+        describe(facts, "another thread came to the gate before the %s thread: thread %" PRIu32 " (%s)", wanted,
+                 shot->gate_thread, itr_role_name(shot->gate_role));
+    } else {
+        describe(facts, shot->gate_written != 0 ? "no thread came to the gate" : "the gate was not written: the library was never mapped");
+    }
+}
+
 static bool is_not_fired(struct facts *facts) {
     if (facts->sent == facts->plan->request.shot_count && facts->sent > 0) {
         return false;
@@ -429,6 +441,12 @@ static bool is_not_fired(struct facts *facts) {
         describe(facts, "reached %" PRIu32 " times of %" PRIu32 "%s",
                  facts->seen->debug != NULL ? facts->seen->debug->hits : 0, facts->plan->point.nth,
                  facts->seen->debug != NULL && !facts->seen->debug->library_mapped ? ": the library was never mapped" : "");
+    } else if (planned->where == ITR_WHERE_GATE) {
+        sign(facts, "not-fired %s point-not-reached", planned_event(facts));
+        if (facts->seen->end == ITR_END_STUCK || facts->seen->end == ITR_END_DEADLINE) {
+            describe(facts, "the host hung after %s, before the point", last_phase(facts));
+        }
+        describe_gate(facts);
     } else {
         sign(facts, "not-fired %s", planned_event(facts));
         describe(facts, "the host ended after %s, before the shot was sent", last_phase(facts));

@@ -37,6 +37,9 @@ static void examine_tools(struct doctor *doctor) {
     report(doctor, "debug registers", can, false,
            can ? "a process was stopped by one: --watch" : "none that trips: exact points are breakpoints in the code, --watch is refused",
            "a machine that is not a paravirtual guest has them");
+    can = itrp_capabilities()->gates;
+    report(doctor, "gates", can, false, can ? "hosts fire at symbols without a debugger: --gate" : "hosts have none on this system",
+           "the debugger fires at symbols");
     can = itrp_can_attach_gdb(text, sizeof text);
     report(doctor, "replay --debug", can, false, text, "the host is held for a debugger of yours all the same");
     can = itrp_can_record(text, sizeof text);

@@ -73,7 +73,7 @@ static void print_case(const struct itr_case *c) {
            itr_outcome_name((uint32_t)c->base.expect));
     printf("  points (--at): time, PHASE[+TIME], CALL#N%s\n", c->point_count > 0 ? ", and" : "");
     for (size_t i = 0; i < c->point_count; i++) {
-        printf("    %-20s %s\n", c->points[i].name, c->points[i].at);
+        printf("    %-20s %s%s\n", c->points[i].name, c->points[i].at, c->points[i].gate ? ", by a gate" : "");
     }
     printf("  controls (--control):\n");
     for (size_t i = 0; i < c->control_count; i++) {

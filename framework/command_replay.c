@@ -101,6 +101,7 @@ static void make_plan(const struct replay *replay, const struct itr_work *work, 
     }
     if (replay->has_rva) {
         plan->point.rva = replay->rva;
+        plan->request.shots[0].rva = replay->cell.aim.gate ? replay->rva : 0;
     }
 }
 
@@ -165,6 +166,12 @@ static enum itr_status check_debug(const struct itr_options *options, const stru
         return itr_fail(err, ITR_E_UNSUPPORTED, 0, "--debug cannot be done here: %s", why);
     }
     return ITR_OK;
+}
+
+/* Only a debugger leaves a host standing: it takes the place of the gate that fired the trial. */
+static void debug_instead_of_gate(struct itr_cell *cell) {
+    cell->debugged = true;
+    cell->aim.gate = false;
 }
 
 /* The trial did not come as far as its point. */
@@ -270,6 +277,9 @@ int itr_command_replay(const struct itr_options *options, const struct itr_layou
     enum itr_status status = read_replay(options, &replay, &error);
     if (status == ITR_OK) {
         status = check_debug(options, &replay, &error);
+    }
+    if (status == ITR_OK && options->debug != NULL && replay.cell.aim.gate) {
+        debug_instead_of_gate(&replay.cell);
     }
     if (status == ITR_OK) {
         status = itr_work_open(&work, &replay.cell, layout, &error);

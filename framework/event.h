@@ -142,6 +142,7 @@ enum itr_where {
     ITR_WHERE_PHASE, /* `offset_ns` after the phase was marked; kind `time` is load-begin + offset */
     ITR_WHERE_CALL,  /* inside the library's Nth call of a function */
     ITR_WHERE_POINT, /* at an exact instruction: fired by the runner's debugger, not by the host */
+    ITR_WHERE_GATE,  /* at an exact instruction, the first time: fired by the host, which wrote a jump there */
 };
 
 /* Spelling of a value; "unknown" for one outside its set. Static storage. */

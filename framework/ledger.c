@@ -94,6 +94,10 @@ static void check_shots(struct check *check, const struct itr_ledger_request *re
         check_time(check, "an event thread's start", shot->thread_started_ns);
         check_time(check, "an event thread's end", shot->thread_ended_ns);
         check_time(check, "a release", shot->released_ns);
+        check_time(check, "a thread at the gate", shot->gate_ns);
+        if (shot->gate_role >= ITR_ROLE_COUNT) {
+            damaged(check, "shot %u names no thread's role", i);
+        }
         if (shot->sent_ns != 0 && (shot->fired_ns == 0 || shot->sent_ns < shot->fired_ns)) {
             damaged(check, "shot %u was sent before it was fired", i);
         }

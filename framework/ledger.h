@@ -18,7 +18,7 @@
 
 #define ITR_LEDGER_VARIABLE "INITRACE_LEDGER"
 #define ITR_LEDGER_MAGIC UINT64_C(0x31474c4543415249) /* "IRACELG1" */
-#define ITR_LEDGER_VERSION 1u
+#define ITR_LEDGER_VERSION 2u
 #define ITR_LEDGER_BYTES 8192u
 
 enum {
@@ -29,6 +29,10 @@ enum {
     ITR_FUNCTION_MAX = 128,
     ITR_HOST_ERROR_MAX = 256,
 };
+
+/* A gate is a jump of so many bytes in the library's code. Threads that come by while it is taken away see all of it or
+ * nothing: it lies within one aligned word that a processor stores at once. Whoever asks for one sees to that. */
+enum { ITR_GATE_BYTES = 5, ITR_GATE_WORD_BYTES = 16 };
 
 /* request.flags */
 enum {
@@ -54,9 +58,10 @@ struct itr_shot_request {
     uint32_t phase;     /* enum itr_phase, for ITR_WHERE_PHASE */
     uint32_t call;      /* enum itr_call, for ITR_WHERE_CALL */
     uint32_t nth;       /* from 1: which of the library's calls */
-    uint32_t reserved;
+    uint32_t role;      /* enum itr_role, for ITR_WHERE_GATE: who must come there */
     uint64_t offset_ns; /* after the phase */
-    uint64_t hold_ns;   /* at a call: longest time the calling thread is held for the event's effect */
+    uint64_t hold_ns;   /* at a call or a gate: longest time the thread there is held for the event's effect */
+    uint64_t rva;       /* in the library, for ITR_WHERE_GATE */
 };
 
 struct itr_ledger_request {
@@ -83,7 +88,10 @@ struct itr_shot_reply {
     uint32_t target_thread;     /* thread id it was aimed at, 0: the process */
     uint32_t event_thread;      /* thread id of the event's own thread (Windows) */
     uint32_t event_thread_exit; /* its exit code, valid when thread_ended_ns is set */
-    uint32_t reserved;
+    uint32_t gate_written;      /* 1: the gate's jump was written into the library */
+    uint64_t gate_ns;           /* a thread came to the gate, whoever it was; 0: none did */
+    uint32_t gate_thread;       /* its id */
+    uint32_t gate_role;         /* enum itr_role of it, as far as the host knows */
 };
 
 /* One entry of the host's own handler. */
@@ -140,8 +148,8 @@ struct itr_ledger {
 };
 
 _Static_assert(sizeof(struct itr_ledger) <= ITR_LEDGER_BYTES, "the ledger outgrew its block");
-_Static_assert(sizeof(struct itr_shot_request) == 48, "ledger layout is fixed");
-_Static_assert(sizeof(struct itr_shot_reply) == 72, "ledger layout is fixed");
+_Static_assert(sizeof(struct itr_shot_request) == 56, "ledger layout is fixed");
+_Static_assert(sizeof(struct itr_shot_reply) == 88, "ledger layout is fixed");
 _Static_assert(sizeof(struct itr_handled) == 24, "ledger layout is fixed");
 _Static_assert(sizeof(struct itr_exception) == 48, "ledger layout is fixed");
 

@@ -44,6 +44,8 @@ static const struct option table[] = {
      "record every write to a variable of the library, by a hardware watchpoint; may be repeated (twice)"},
     {"chaos", NULL, RUN, FLAG, AT(chaos), NOWHERE,
      "perturb the scheduling of the hosts' threads, from the seed, under the debugger"},
+    {"gate", NULL, RUN, FLAG, AT(gate), NOWHERE,
+     "fire at SYMBOL[+OFFSET][@THREAD] without a debugger: the host writes a jump there, for the first time it is reached (Windows)"},
     {"record", "HOW", RUN, WORD, AT(record), NOWHERE, "record each host (rr); not in this version: it is refused, with the reason why rr could not run here"},
     {"count", "N", RUN | LOCATE | REPLAY, NUMBER, AT(count), AT(has_count), "trials of each cell (1000; of each place of a sweep: 1, of locate: 2; replay: 1)"},
     {"duration", "TIME", RUN, TIME, AT(duration_ns), NOWHERE, "instead of --count: so long for each cell"},
@@ -243,6 +245,11 @@ static enum itr_status read_command(struct itr_options *options, const char *wor
     return itr_fail(err, ITR_E_USAGE, 0, "%s: no such command; initrace --help lists them", word);
 }
 
+/* A reason, where an option has one that is worth a word. */
+static const char *why_not_here(const struct option *option) {
+    return strcmp(option->name, "gate") == 0 ? ": locate needs the debugger, and replay fires a gate's trial as it was fired" : "";
+}
+
 struct reading {
     struct itr_options *options;
     bool given[sizeof table / sizeof table[0]];
@@ -260,7 +267,8 @@ static enum itr_status read_option(struct reading *reading, int argc, char **arg
     }
     if (reading->options->command != ITR_COMMAND_NONE &&
         (option->commands & (1u << reading->options->command)) == 0) {
-        return itr_fail(reading->err, ITR_E_USAGE, 0, "--%s does not go with this command", option->name);
+        return itr_fail(reading->err, ITR_E_USAGE, 0, "--%s does not go with this command%s", option->name,
+                        why_not_here(option));
     }
     if (option->argument == NULL && name[length] == '=') {
         return itr_fail(reading->err, ITR_E_USAGE, 0, "--%s takes no value", option->name);
@@ -311,7 +319,8 @@ enum itr_status itr_options_read(struct itr_options *options, int argc, char **a
     for (size_t i = 0; i < sizeof table / sizeof table[0] && status == ITR_OK; i++) {
         bool goes = options->command == ITR_COMMAND_NONE || (table[i].commands & (1u << options->command)) != 0;
         if (reading.given[i] && !goes) { /* it stood before the command */
-            status = itr_fail(err, ITR_E_USAGE, 0, "--%s does not go with this command", table[i].name);
+            status = itr_fail(err, ITR_E_USAGE, 0, "--%s does not go with this command%s", table[i].name,
+                              why_not_here(&table[i]));
         } else if (!reading.given[i] && (table[i].commands & (1u << options->command)) != 0 && table[i].commands != ~0u) {
             status = read_twin(options, &table[i], err);
         }

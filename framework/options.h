@@ -64,6 +64,7 @@ struct itr_options {
     const char *thread;
     struct itr_strings watch;
     bool chaos;
+    bool gate;
     const char *record; /* the recorder; NULL: none */
     const char *debug;  /* "before", "after"; NULL: not asked for */
     bool no_gdb;

@@ -42,7 +42,9 @@ void itr_plan_make(struct itr_plan *plan, const struct itr_ledger_request *reque
     shot->delivery = (uint32_t)aim->delivery;
     shot->target = (uint32_t)aim->target;
     if (aim->point.kind == ITR_POINT_SYMBOL || aim->point.kind == ITR_POINT_SWEEP) {
-        shot->where = ITR_WHERE_POINT;
+        shot->where = aim->gate ? ITR_WHERE_GATE : ITR_WHERE_POINT;
+        shot->role = aim->gate ? (uint32_t)aim->point.role : 0;
+        shot->rva = aim->gate ? aim->point.rva : 0;
         shot->hold_ns = aim->hold_ns;
         return;
     }

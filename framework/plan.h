@@ -13,6 +13,7 @@ struct itr_aim {
     enum itr_delivery delivery;
     enum itr_target target;
     struct itr_point point;
+    bool gate; /* ITR_POINT_SYMBOL: the host fires there by itself, without a debugger */
     uint64_t hold_ns;
     uint64_t window_from_ns; /* ITR_POINT_TIME: the shot goes off in [from, to) after load-begin */
     uint64_t window_to_ns;
@@ -20,7 +21,7 @@ struct itr_aim {
     uint32_t sweep_count;
 };
 
-/* The instruction at which a debugger fires. */
+/* The instruction at which a debugger, or the host's gate, fires. */
 struct itr_plan_point {
     uint64_t rva; /* in the library */
     uint32_t nth; /* from 1: which time it is reached */
@@ -31,7 +32,7 @@ struct itr_plan {
     struct itr_ledger_request request;
     double unit;          /* ITR_POINT_TIME: place in the window, [0, 1); else -1 */
     int64_t sweep_index;  /* ITR_POINT_SWEEP: place in the list; else -1 */
-    struct itr_plan_point point; /* for shots with ITR_WHERE_POINT */
+    struct itr_plan_point point; /* for shots with ITR_WHERE_POINT and ITR_WHERE_GATE */
     uint64_t chaos_seed;  /* for trials with a perturbed scheduling */
 };
 

@@ -228,7 +228,7 @@ json_t *itr_record_to_json(const struct itr_record *record) {
         itr_record_put(&json, "phases", phases_to_json(seen));
         itr_record_put(&json, "handled", json_integer(seen->ledger.handled_count));
     }
-    return itr_record_add_debugger(record, add_rare(record, json));
+    return itr_record_add_gate(record, itr_record_add_debugger(record, add_rare(record, json)));
 }
 
 /* ---- back ---- */

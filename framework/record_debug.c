@@ -1,5 +1,5 @@
-/* What a debugger saw of a trial, as a part of its record: the exact point and how it was reached, faults,
- * writes to watched variables. */
+/* What a debugger or the host's gate saw of a trial, as a part of its record: the exact point and how it was reached;
+ * faults, writes to watched variables. */
 #include "framework/record_parts.h"
 
 #include "framework/cell.h"
@@ -20,15 +20,19 @@ static void name_rva(const struct itr_record *record, uint64_t rva, char *out, s
     }
 }
 
-/* The exact point of the trial: what was armed, and how it was reached. */
-static json_t *point_to_json(const struct itr_record *record, uint64_t origin_ns) {
+/* The exact point of the trial: what was armed. */
+static json_t *armed_to_json(const struct itr_record *record) {
     const struct itr_plan_point *point = &record->plan->point;
-    const struct itrp_debug_report *debug = record->seen->debug;
     char name[ITR_LOCATION_MAX];
     name_rva(record, point->rva, name, sizeof name);
-    json_t *json = json_pack("{s:o, s:o, s:I, s:s}", "rva", itr_json_hex(point->rva), "name",
-                             itr_record_string(name, strlen(name)), "occurrence", (json_int_t)point->nth, "role",
-                             itr_role_name((uint32_t)point->role));
+    return json_pack("{s:o, s:o, s:I, s:s}", "rva", itr_json_hex(point->rva), "name", itr_record_string(name, strlen(name)),
+                     "occurrence", (json_int_t)point->nth, "role", itr_role_name((uint32_t)point->role));
+}
+
+/* And how it was reached, as the debugger saw it. */
+static json_t *point_to_json(const struct itr_record *record, uint64_t origin_ns) {
+    const struct itrp_debug_report *debug = record->seen->debug;
+    json_t *json = armed_to_json(record);
     if (record->plan->sweep_index >= 0) {
         itr_record_put(&json, "index", json_integer((json_int_t)record->plan->sweep_index));
     }
@@ -86,6 +90,32 @@ static json_t *writes_to_json(const struct itr_record *record, uint64_t origin_n
                                 itr_record_time(write->time_ns, origin_ns)));
     }
     return json_pack("{s:I, s:o}", "count", (json_int_t)debug->write_count, "first", list);
+}
+
+/* The same, as the host saw it. */
+static json_t *gate_to_json(const struct itr_record *record, uint64_t origin_ns) {
+    const struct itr_shot_reply *shot = &record->seen->ledger.shots[0];
+    json_t *json = armed_to_json(record);
+    if (!record->seen->ledger_sound) {
+        return json;
+    }
+    itr_record_put(&json, "hits", json_integer(shot->fired_ns != 0));
+    if (shot->gate_ns != 0) {
+        itr_record_put(&json, "hit_ns", itr_record_time(shot->gate_ns, origin_ns));
+        itr_record_put(&json, "thread", json_integer(shot->gate_thread));
+        itr_record_put(&json, "thread_role", json_string(itr_role_name(shot->gate_role)));
+    }
+    return json;
+}
+
+json_t *itr_record_add_gate(const struct itr_record *record, json_t *json) {
+    const struct itr_ledger_request *request = &record->plan->request;
+    if (request->shot_count > 0 && request->shots[0].where == ITR_WHERE_GATE) {
+        itr_record_put(&json, "debugged", json_false());
+        itr_record_put(&json, "gate", json_true());
+        itr_record_put(&json, "point", gate_to_json(record, itr_record_origin(record->seen)));
+    }
+    return json;
 }
 
 json_t *itr_record_add_debugger(const struct itr_record *record, json_t *json) {

@@ -17,5 +17,7 @@ uint64_t itr_record_origin(const struct itr_observation *seen);
 
 /* Adds what the debugger saw, if there was one. Takes `json` over and returns it, or NULL. */
 json_t *itr_record_add_debugger(const struct itr_record *record, json_t *json);
+/* The same for what the host saw at its gate. */
+json_t *itr_record_add_gate(const struct itr_record *record, json_t *json);
 
 #endif

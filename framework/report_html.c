@@ -29,6 +29,7 @@ static void table_row(struct itr_text *out, const struct itr_summary *summary, s
     const struct itr_tally *tally = &summary->tallies[i];
     const char *verdict = itr_judgement_name(summary->verdicts[i].judgement);
     struct itr_interval ci95;
+    char system[32];
     double rate = itr_tally_rate(tally, &ci95);
     itr_text_printf(out, "<tr><td><a href=\"#c%zu\">", i);
     escaped(out, cell->case_name);
@@ -36,7 +37,8 @@ static void table_row(struct itr_text *out, const struct itr_summary *summary, s
     cell_text(out, "td", cell->control[0] ? cell->control : "");
     cell_text(out, "td", cell->aim.event == ITR_EVENT_NONE ? "" : cell->at);
     cell_text(out, "td", cell->go);
-    cell_text(out, "td", cell->system);
+    snprintf(system, sizeof system, "%s%s", cell->system, cell->debugged ? " dbg" : cell->aim.gate ? " gate" : "");
+    cell_text(out, "td", system);
     itr_text_printf(out,
                     "<td class=n>%" PRIu64 "</td><td class=n>%" PRIu64 "</td><td class=n>%.3f&nbsp;%%</td>"
                     "<td class=n>%.3f – %.3f&nbsp;%%</td><td class=%s>%s</td></tr>\n",

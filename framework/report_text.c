@@ -42,7 +42,7 @@ static void fill(struct row *row, const struct itr_cell *cell, const struct itr_
     safe(row->column[0], room, arm);
     safe(row->column[1], room, cell->aim.event == ITR_EVENT_NONE ? "-" : cell->at);
     safe(row->column[2], room, cell->go[0] ? cell->go : "-");
-    snprintf(arm, sizeof arm, "%s%s", cell->system, cell->debugged ? " dbg" : "");
+    snprintf(arm, sizeof arm, "%s%s", cell->system, cell->debugged ? " dbg" : cell->aim.gate ? " gate" : "");
     safe(row->column[3], room, arm);
     snprintf(row->column[4], room, "%" PRIu64, itr_tally_valid(tally));
     snprintf(row->column[5], room, "%" PRIu64, itr_tally_unexpected(tally));

@@ -35,6 +35,7 @@ void itr_run_selection(const struct itr_options *options, struct itr_selection *
                                                               : ITR_SWEEP_INSTRUCTIONS,
         .sweep_thread = options->thread != NULL ? (enum itr_role)itr_role_of(options->thread) : ITR_ROLE_INIT,
         .chaos = options->chaos,
+        .gate = options->gate,
         .watch = options->watch,
     };
 }

@@ -4,10 +4,10 @@
 #include "framework/match.h"
 #include "platform/platform.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
 
 /* Longest time a thread is held at an exact point where neither case nor option say. An event that is not
  * taken by then is blocked in the thread it is aimed at. On a machine with a load of 20 it took more than 20 ms. */
@@ -64,6 +64,37 @@ static bool is_sweep(const struct choice *choice) {
     return choice->selection->sweep != ITR_SWEEP_NONE && choice->variant->name == NULL;
 }
 
+/* Whether the cell fires by the host's gate, and if so, that it can. A control is asked for none, but may have one. */
+static enum itr_status choose_gate(const struct choice *choice, bool own, struct itr_cell *cell) {
+    const struct itr_selection *s = choice->selection;
+    const struct itr_point *point = &cell->aim.point;
+    bool asked = s->gate && choice->variant->name == NULL;
+    if (!own && !(s->gate && (asked || point->kind == ITR_POINT_SYMBOL))) {
+        return ITR_OK;
+    }
+    if (s->chaos || s->watch.count > 0 || is_sweep(choice)) {
+        return itr_fail(choice->err, ITR_E_USAGE, 0,
+                        "%s at %s: a gate fires without a debugger, and %s needs one: leave one of the two out", choice->c->name,
+                        choice->at, s->chaos ? "--chaos" : is_sweep(choice) ? "--sweep" : "--watch");
+    }
+    if (point->kind != ITR_POINT_SYMBOL) {
+        return itr_fail(choice->err, ITR_E_USAGE, 0,
+                        "--gate: expected --at SYMBOL[+OFFSET][@THREAD]; at %s no debugger is needed anyway", choice->at);
+    }
+    if (point->nth != 1) {
+        return itr_fail(choice->err, ITR_E_USAGE, 0,
+                        "%s: a gate fires the first time only, not at #%" PRIu32 ": leave --gate out, the debugger counts",
+                        choice->at, point->nth);
+    }
+    if (!itrp_capabilities()->gates) {
+        return itr_fail(choice->err, ITR_E_UNSUPPORTED, 0,
+                        "%s at %s: hosts have no gates on %s; without --gate the debugger fires there", choice->c->name,
+                        choice->at, itrp_system_name());
+    }
+    cell->aim.gate = cell->aim.event != ITR_EVENT_NONE;
+    return ITR_OK;
+}
+
 static enum itr_status choose_aim(const struct choice *choice, struct itr_cell *cell) {
     const struct itr_selection *s = choice->selection;
     const struct itr_variant *v = choice->variant;
@@ -97,8 +128,13 @@ static enum itr_status choose_aim(const struct choice *choice, struct itr_cell *
                                                        : itrp_default_delivery((enum itr_event)event);
     cell->aim.target = (enum itr_target)target;
     bool exact = cell->aim.point.kind == ITR_POINT_SYMBOL || cell->aim.point.kind == ITR_POINT_SWEEP;
-    cell->aim.hold_ns = s->has_hold ? s->hold_ns : v->hold_ns != 0 ? v->hold_ns : exact ? EXACT_HOLD_NS : 0;
-    cell->debugged = (exact && event != ITR_EVENT_NONE) || s->chaos || s->watch.count > 0;
+    uint64_t hold_ns = named != NULL && named->hold_ns != 0 ? named->hold_ns : v->hold_ns;
+    cell->aim.hold_ns = s->has_hold ? s->hold_ns : hold_ns != 0 ? hold_ns : exact ? EXACT_HOLD_NS : 0;
+    status = choose_gate(choice, named != NULL && named->gate, cell);
+    if (status != ITR_OK) {
+        return status;
+    }
+    cell->debugged = (exact && event != ITR_EVENT_NONE && !cell->aim.gate) || s->chaos || s->watch.count > 0;
     cell->chaos = s->chaos;
     if (cell->debugged && !itrp_capabilities()->exact_points) {
         return itr_fail(choice->err, ITR_E_UNSUPPORTED, 0,
@@ -197,8 +233,9 @@ static enum itr_status choose_known(const struct choice *choice, struct itr_cell
                     strcmp(known->system, itrp_system_family()) == 0;
         bool version = known->go == NULL || (choice->go != NULL && itr_go_in_range(choice->go, known->go));
         bool point = known->at.count == 0 || is_sweep(choice) || lists(&known->at, choice->at);
+        bool kind = known->gate == ITR_KNOWN_ALL || cell->aim.gate == (known->gate == ITR_KNOWN_AT_GATES);
         bool arm = cell->control[0] == '\0' ? known->controls.count == 0 : lists(&known->controls, cell->control);
-        if (!here || !version || !point || !arm) {
+        if (!here || !version || !point || !kind || !arm) {
             continue;
         }
         if (cell->known_count == ITR_CELL_KNOWN_MAX) {

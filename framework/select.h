@@ -29,6 +29,7 @@ struct itr_selection {
     enum itr_sweep_kind sweep;        /* instead of points: one after the other of a traced thread's */
     enum itr_role sweep_thread;
     bool chaos;
+    bool gate;                   /* exact points are fired at by the host's gate, not by a debugger */
     struct itr_strings watch;    /* SYMBOL[:SIZE] */
 };
 

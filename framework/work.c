@@ -50,7 +50,7 @@ static enum itr_status find_files(struct itr_work *work, const struct itr_cell *
                      ? ITR_OK
                      : itr_fail(err, ITR_E_NOT_FOUND, 0, "host program %s is not there", cell->host);
     } else {
-        bool hooked = cell->aim.event != ITR_EVENT_NONE && cell->aim.point.kind == ITR_POINT_CALL;
+        bool hooked = cell->aim.event != ITR_EVENT_NONE && (cell->aim.point.kind == ITR_POINT_CALL || cell->aim.gate);
         status = itr_layout_host(layout, cell->host, hooked, work->program, sizeof work->program, err);
     }
     if (status != ITR_OK || cell->library[0] == '\0') {

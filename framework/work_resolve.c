@@ -2,6 +2,8 @@
  * library's file only; whether an address is ever reached is for the trials to say. */
 #include "framework/work.h"
 
+#include "framework/instruction.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +37,56 @@ static bool find_point(const struct itr_work *work, struct itr_cell *cell) {
     }
     return true;
 }
+
+/* ---- gates ---- */
+
+static bool is_inside_gate(uint64_t rva, uint64_t gate) {
+    return rva > gate && rva < gate + ITR_GATE_BYTES;
+}
+
+/* NULL, or why the function's code does not allow a gate: it is written over whole instructions, and no jump, branch or call
+ * of the function leads to any byte of it but the first. A switch (an indirect jump) may lead anywhere but into the
+ * function's own beginning. Other functions do not jump into the middle of this one. */
+static const char *why_no_gate(const struct itr_image *image, const struct itr_symbol *function, uint64_t gate) {
+    bool begins = false;
+    for (uint64_t rva = function->rva; rva < function->rva + function->bytes;) {
+        struct itr_instruction instruction;
+        if (!itr_instruction_at(image, rva, &instruction)) {
+            return "no gate at %s: its function in %s cannot be read as instructions; leave --gate out";
+        }
+        bool anywhere = instruction.kind == ITR_INSTRUCTION_JUMP && !instruction.direct && gate != function->rva;
+        if (anywhere || (instruction.direct && is_inside_gate(instruction.target, gate))) {
+            return "no gate at %s: its function in %s may jump into the midst of it; leave --gate out";
+        }
+        begins = begins || rva == gate;
+        rva += instruction.length;
+    }
+    return begins ? NULL : "no gate at %s: no instruction of %s begins there; expected another OFFSET";
+}
+
+/* False, with cell->skip, where the code does not allow a gate. */
+static bool check_gate(const struct itr_work *work, struct itr_cell *cell) {
+    const struct itr_image *image = work->library_image;
+    uint64_t rva = cell->aim.point.rva;
+    const struct itr_symbol *function = itr_image_symbol(image, rva);
+    if (function == NULL || function->bytes == 0 || rva + ITR_GATE_BYTES > function->rva + function->bytes) {
+        skip(cell, "no gate at %s: its 5 bytes do not fit into one function of %s; leave --gate out", cell->at,
+             work->library_name);
+        return false;
+    }
+    if (rva % ITR_GATE_WORD_BYTES > ITR_GATE_WORD_BYTES - ITR_GATE_BYTES) {
+        skip(cell, "no gate at %s: its 5 bytes lie across two aligned words of 16 in %s; leave --gate out", cell->at,
+             work->library_name);
+        return false;
+    }
+    const char *why = why_no_gate(image, function, rva);
+    if (why != NULL) {
+        skip(cell, why, cell->at, work->library_name);
+    }
+    return why == NULL;
+}
+
+/* ---- watches ---- */
 
 /* The largest of 1, 2, 4, 8 that is not more than `bytes`; 8 where that is not known. */
 static uint8_t watched_size(uint64_t bytes) {
@@ -111,14 +163,14 @@ static enum itr_status find_watches(struct itr_work *work, struct itr_cell *cell
 enum itr_status itr_work_resolve(struct itr_work *work, struct itr_cell *cell, struct itr_error *err) {
     bool symbol = cell->aim.point.kind == ITR_POINT_SYMBOL && cell->aim.event != ITR_EVENT_NONE;
     cell->skip[0] = '\0';
-    if (!cell->debugged) {
+    if (!cell->debugged && !cell->aim.gate) {
         return ITR_OK;
     }
     if (work->library_image == NULL && (symbol || cell->watch[0] != '\0')) {
         skip(cell, "%s needs a library with symbols%s", cell->at, "");
         return ITR_OK;
     }
-    if (symbol && !find_point(work, cell)) {
+    if (symbol && (!find_point(work, cell) || (cell->aim.gate && !check_gate(work, cell)))) {
         return ITR_OK;
     }
     return find_watches(work, cell, err);

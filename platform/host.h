@@ -14,7 +14,7 @@
  *     return itrh_finish(&host);
  *
  * Between load-begin and init-done only the firing thread, and in a host linked with the hooks the
- * hooked functions, run code of ours. */
+ * hooked functions and the gate, run code of ours. */
 #ifndef INITRACE_PLATFORM_HOST_H
 #define INITRACE_PLATFORM_HOST_H
 
@@ -43,7 +43,8 @@ bool itrh_open(struct itrh_host *host, const char *library, const char *function
 bool itrh_install_handlers(struct itrh_host *host);
 
 /* Gets every shot ready: starts the firing thread (all signals blocked in it) if a shot goes off at a
- * phase, installs the hooks if one goes off at a call. */
+ * phase, installs the hooks if one goes off at a call; one at a gate has its jump written into the library
+ * once that is mapped (Windows; false elsewhere, and in a host linked without hooks). */
 bool itrh_arm(struct itrh_host *host);
 
 /* Loads request.library, marking load-begin and load-returned; true at once if it is empty. */
@@ -68,8 +69,8 @@ int itrh_fail(struct itrh_host *host, int64_t os_code, const char *text);
 void itrh_mark(struct itrh_host *host, enum itr_phase phase);
 uint64_t itrh_now_ns(void);
 uint32_t itrh_thread_id(void);
-/* Sends shot `index` now, from the calling thread, and records it; for a shot at a call, holds the
- * calling thread as long as the request says. At most once a shot. */
+/* Sends shot `index` now, from the calling thread, and records it; for a shot at a call or a gate, holds
+ * the calling thread as long as the request says. At most once a shot. */
 void itrh_fire(struct itrh_host *host, uint32_t index);
 /* Sleeps at least `ns`. Signals do not cut it short. */
 void itrh_sleep_ns(uint64_t ns);

@@ -95,6 +95,25 @@ static void everything_is_read(void **state) {
     assert_null(c.name);
 }
 
+static void points_and_known_failures_may_be_a_gates(void **state) {
+    static const char text[] =
+        "{\"format\": 1, \"summary\": \"s\", \"os\": [\"windows\"], \"host\": \"h\","
+        " \"points\": {\"P\": \"runtime.main\", \"G\": {\"at\": \"runtime.main@init\", \"gate\": true},"
+        "              \"N\": {\"at\": \"time\", \"gate\": false}},"
+        " \"known\": [{\"outcome\": \"lost\", \"gate\": true}, {\"outcome\": \"lost\", \"gate\": false},"
+        "             {\"outcome\": \"lost\"}]}";
+    struct itr_case c;
+    (void)state;
+    read_good(text, &c);
+    assert_false(itr_case_point_named(&c, "P")->gate);
+    assert_true(itr_case_point_named(&c, "G")->gate);
+    assert_false(itr_case_point_named(&c, "N")->gate);
+    assert_int_equal(c.known[0].gate, ITR_KNOWN_AT_GATES);
+    assert_int_equal(c.known[1].gate, ITR_KNOWN_NO_GATES);
+    assert_int_equal(c.known[2].gate, ITR_KNOWN_ALL);
+    itr_case_release(&c);
+}
+
 static void points_have_names_and_may_change_the_shot(void **state) {
     struct itr_case c;
     (void)state;
@@ -290,6 +309,11 @@ static const struct wrong wrongs[] = {
      "kill, tgkill"},
     {"points", "{\"W1\": {\"at\": \"time\", \"target\": 3}}", "points.W1.target", "process, main"},
     {"points", "{\"W1\": {\"att\": \"time\"}}", "points.W1.att", "one of at, delivery, target"},
+    {"points", "{\"W1\": {\"at\": \"runtime.main\", \"gate\": 1}}", "points.W1.gate", "true or false"},
+    {"points", "{\"W1\": {\"at\": \"time\", \"gate\": true}}", "points.W1.gate", "a point SYMBOL"},
+    {"points", "{\"W1\": {\"at\": \"CreateThread#2\", \"gate\": true}}", "points.W1.gate", "a point SYMBOL"},
+    {"points", "{\"W1\": {\"at\": \"runtime.main#2\", \"gate\": true}}", "points.W1.gate", "the first time"},
+    {"known", "[{\"outcome\": \"lost\", \"gate\": \"yes\"}]", "known[0].gate", "true or false"},
     {"controls", "[]", "controls", "an object of controls by name"},
     {"controls", "{\"a\": 1}", "controls.a", "an object"},
     {"controls", "{\"a\": {\"evnt\": null}}", "controls.a.evnt", "one of host"},
@@ -509,6 +533,7 @@ static void no_memory_is_an_error(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything_is_read),
+        cmocka_unit_test(points_and_known_failures_may_be_a_gates),
         cmocka_unit_test(points_have_names_and_may_change_the_shot),
         cmocka_unit_test(controls_inherit_what_they_do_not_say),
         cmocka_unit_test(known_failures_are_read),

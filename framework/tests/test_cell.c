@@ -70,6 +70,7 @@ static void fill_cell(struct itr_random *random, struct itr_cell *cell) {
     cell->aim.point.role = (enum itr_role)itr_random_below(random, ITR_ROLE_COUNT);
     cell->aim.point.sweep = (enum itr_sweep_kind)itr_random_below(random, ITR_SWEEP_INSTRUCTIONS + 1);
     cell->chaos = itr_random_below(random, 2) != 0;
+    cell->aim.gate = itr_random_below(random, 2) != 0;
     fill_text(random, cell->skip, sizeof cell->skip);
     cell->aim.hold_ns = number(random);
     cell->aim.window_from_ns = number(random);
@@ -108,6 +109,7 @@ static void assert_same_aim(const struct itr_aim *a, const struct itr_aim *b) {
     assert_true(a->point.offset == b->point.offset);
     assert_int_equal(a->point.role, b->point.role);
     assert_int_equal(a->point.sweep, b->point.sweep);
+    assert_int_equal(a->gate, b->gate);
     assert_true(a->hold_ns == b->hold_ns);
     assert_true(a->window_from_ns == b->window_from_ns);
     assert_true(a->window_to_ns == b->window_to_ns);
@@ -269,7 +271,7 @@ static void words_and_numbers_outside_their_sets_are_refused(void **state) {
         {"point", "nth", "4294967296"},   {"point", "offset_ns", "-5"},
         {"point", "hold_ns", "\"5\""},   {"point", "sweep", "\"lines\""},
         {"point", "thread", "\"other\""}, {NULL, "chaos", "1"},
-        {NULL, "watch", "\"runtime.x\""},
+        {NULL, "watch", "\"runtime.x\""}, {NULL, "gate", "1"},
     };
     struct itr_random random = itr_random_seed(13);
     struct itr_cell cell;
@@ -428,6 +430,10 @@ static void titles_are_for_people(void **state) {
     cell.debugged = true;
     itr_cell_title(&cell, title, sizeof title);
     assert_string_equal(title, "sigurg-during-init control no-event at no point, linux, debugged");
+    cell.debugged = false;
+    cell.aim.gate = true;
+    itr_cell_title(&cell, title, sizeof title);
+    assert_string_equal(title, "sigurg-during-init control no-event at no point, linux, gate");
     itr_cell_title(&cell, tiny, sizeof tiny);
     assert_string_equal(tiny, "sigurg-du");
 }

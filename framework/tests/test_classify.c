@@ -365,6 +365,31 @@ static void hung_at_the_point(struct trial *trial) {
     trial->seen.ledger.shots[0].fired_ns = trial->seen.ledger.shots[0].sent_ns = BEGIN_NS + 3 * MS;
 }
 
+static void gate_never_reached(struct trial *trial) {
+    call_never_made(trial);
+    trial->plan.request.shots[0].where = ITR_WHERE_GATE;
+    trial->plan.request.shots[0].role = ITR_ROLE_INIT;
+    trial->seen.ledger.shots[0].gate_written = 1;
+}
+
+static void gate_never_written(struct trial *trial) {
+    gate_never_reached(trial);
+    trial->seen.ledger.shots[0].gate_written = 0;
+}
+
+static void somebody_else_at_the_gate(struct trial *trial) {
+    gate_never_reached(trial);
+    trial->seen.ledger.shots[0].gate_ns = BEGIN_NS + 3 * MS;
+    trial->seen.ledger.shots[0].gate_thread = 77;
+    trial->seen.ledger.shots[0].gate_role = ITR_ROLE_MAIN;
+}
+
+static void hung_before_the_gate(struct trial *trial) {
+    gate_never_reached(trial);
+    reached(trial, ITR_PHASE_LOAD_BEGIN);
+    ended(trial, ITR_END_DEADLINE);
+}
+
 static void library_never_mapped(struct trial *trial) {
     point_never_reached(trial);
     debug_report.library_mapped = false;
@@ -502,6 +527,14 @@ static const struct row {
     {"hung before", hung_before_the_point, ITR_OUTCOME_NOT_FIRED, "not-fired SIGURG point-not-reached",
      "the host hung after load-begin, before the point"},
     {"hung at it", hung_at_the_point, ITR_OUTCOME_HANG, "hang SIGURG after load-begin", ""},
+    {"gate never reached", gate_never_reached, ITR_OUTCOME_NOT_FIRED, "not-fired SIGURG point-not-reached",
+     "no thread came to the gate"},
+    {"gate never written", gate_never_written, ITR_OUTCOME_NOT_FIRED, "not-fired SIGURG point-not-reached",
+     "the library was never mapped"},
+    {"somebody else at the gate", somebody_else_at_the_gate, ITR_OUTCOME_NOT_FIRED,
+     "not-fired SIGURG point-not-reached", "another thread came to the gate before the init thread: thread 77 (main)"},
+    {"hung before the gate", hung_before_the_gate, ITR_OUTCOME_NOT_FIRED, "not-fired SIGURG point-not-reached",
+     "the host hung after load-begin, before the point; no thread came to the gate"},
     {"never mapped", library_never_mapped, ITR_OUTCOME_NOT_FIRED,
      "not-fired SIGURG point-not-reached", "reached 0 times of 2: the library was never mapped"},
     {"handled fault", fault_and_all_well, ITR_OUTCOME_DELIVERED, "", ""},

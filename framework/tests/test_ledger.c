@@ -56,7 +56,11 @@ static void write_whole_reply(struct itr_ledger_reply *reply) {
                                               .thread_started_ns = AFTER(4),
                                               .thread_ended_ns = AFTER(6),
                                               .released_ns = AFTER(7),
-                                              .sender_thread = 4712};
+                                              .sender_thread = 4712,
+                                              .gate_written = 1,
+                                              .gate_ns = AFTER(4),
+                                              .gate_thread = 4712,
+                                              .gate_role = ITR_ROLE_INIT};
     reply->handled_count = 1;
     reply->handled[0] = (struct itr_handled){
         .entered_ns = AFTER(6), .event = ITR_EVENT_SIGURG, .thread = 4711, .si_code = -6};
@@ -212,7 +216,7 @@ static void scribble_magic(void) {
     block->magic++;
 }
 static void scribble_version(void) {
-    block->version = 2;
+    block->version = 1;
 }
 static void scribble_bytes(void) {
     block->bytes = 0;
@@ -278,6 +282,15 @@ static void start_thread_after_the_trial(void) {
 static void end_thread_before_the_trial(void) {
     block->reply.shots[0].thread_ended_ns = 1;
 }
+static void scribble_gate(void) {
+    block->request.shots[0].rva ^= 1;
+}
+static void pass_the_gate_after_the_trial(void) {
+    block->reply.shots[0].gate_ns = END_NS + 3000000;
+}
+static void pass_the_gate_as_nobody(void) {
+    block->reply.shots[0].gate_role = ITR_ROLE_COUNT;
+}
 static void release_before_the_trial(void) {
     block->reply.shots[0].released_ns = 1;
 }
@@ -331,6 +344,7 @@ static void every_kind_of_scribble_is_damage_with_a_reason(void **state) {
         {scribble_library, "request was overwritten"},
         {scribble_function, "request was overwritten"},
         {scribble_shot, "request was overwritten"},
+        {scribble_gate, "request was overwritten"},
         {scribble_guard_before, "guard word was overwritten"},
         {scribble_guard_after, "guard word was overwritten"},
         {scribble_first_of_tail, "space after the ledger"},
@@ -346,6 +360,8 @@ static void every_kind_of_scribble_is_damage_with_a_reason(void **state) {
         {request_before_the_trial, "requested shot lies before the trial"},
         {start_thread_after_the_trial, "event thread's start lies outside"},
         {end_thread_before_the_trial, "event thread's end lies outside"},
+        {pass_the_gate_after_the_trial, "time of a thread at the gate lies outside"},
+        {pass_the_gate_as_nobody, "shot 0 names no thread's role"},
         {release_before_the_trial, "time of a release lies outside"},
         {send_before_firing, "shot 0 was sent before it was fired"},
         {send_without_firing, "shot 0 was sent before it was fired"},

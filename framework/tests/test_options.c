@@ -152,6 +152,9 @@ static bool watch_is_read(void) {
 static bool chaos_is_read(void) {
     return options.chaos;
 }
+static bool gate_is_read(void) {
+    return options.gate;
+}
 static bool record_is_read(void) {
     return is_word(options.record, "rr");
 }
@@ -252,6 +255,7 @@ static const struct row {
     {"thread", "main", thread_is_read, "", "a word"},
     {"watch", "runtime.signalsOK:1,+0x40", watch_is_read, ",", "a word"},
     {"chaos", NULL, chaos_is_read, NULL, NULL},
+    {"gate", NULL, gate_is_read, NULL, NULL},
     {"record", "rr", record_is_read, "", "a word"},
     {"count", "500", count_is_read, "many", "a whole number"},
     {"duration", "1.5m", duration_is_read, "90", "a length of time"},

@@ -117,7 +117,8 @@ static void a_shot_says_all_of_the_aim(void **state) {
     assert_int_equal(shot->phase, ITR_PHASE_LOAD_BEGIN);
     assert_int_equal(shot->call, ITR_CALL_NONE);
     assert_int_equal(shot->hold_ns, 0);
-    assert_int_equal(shot->reserved, 0);
+    assert_int_equal(shot->role, 0);
+    assert_int_equal(shot->rva, 0);
 }
 
 static void points_at_phases_and_calls_are_the_same_in_every_trial(void **state) {
@@ -168,6 +169,23 @@ static void an_exact_point_is_the_same_in_every_trial(void **state) {
         assert_true(plan.sweep_index == -1);
         assert_true(plan.unit == -1);
     }
+}
+
+/* By the host itself: it has to be told where. */
+static void a_gate_is_in_the_hosts_own_request(void **state) {
+    struct itr_aim aim = uniform;
+    (void)state;
+    aim.point = (struct itr_point){.kind = ITR_POINT_SYMBOL, .rva = 0x1230, .nth = 1, .role = ITR_ROLE_INIT};
+    assert_int_equal(plan_of(&aim, "x", 1, 2).request.shots[0].rva, 0); /* the debugger's is not */
+    aim.gate = true;
+    struct itr_plan plan = plan_of(&aim, "x", 1, 2);
+    assert_int_equal(plan.request.shot_count, 1);
+    assert_int_equal(plan.request.shots[0].where, ITR_WHERE_GATE);
+    assert_int_equal(plan.request.shots[0].rva, 0x1230);
+    assert_int_equal(plan.request.shots[0].role, ITR_ROLE_INIT);
+    assert_int_equal(plan.request.shots[0].hold_ns, 5);
+    assert_int_equal(plan.point.rva, 0x1230); /* for the record */
+    assert_int_equal(plan.point.nth, 1);
 }
 
 static void a_sweep_takes_its_places_in_turn(void **state) {
@@ -258,6 +276,7 @@ int main(void) {
         cmocka_unit_test(a_shot_says_all_of_the_aim),
         cmocka_unit_test(points_at_phases_and_calls_are_the_same_in_every_trial),
         cmocka_unit_test(an_exact_point_is_the_same_in_every_trial),
+        cmocka_unit_test(a_gate_is_in_the_hosts_own_request),
         cmocka_unit_test(a_sweep_takes_its_places_in_turn),
         cmocka_unit_test(without_an_event_the_point_is_known_all_the_same),
         cmocka_unit_test(other_points_have_no_instruction),

@@ -618,6 +618,42 @@ static void an_exact_point_says_how_it_was_reached(void **state) {
     trial_end_debugged(&trial);
 }
 
+/* The same without a debugger, as the host wrote it into the ledger. */
+static void a_gate_says_how_it_was_reached(void **state) {
+    struct trial trial;
+    uint64_t rva = 0;
+    (void)state;
+    trial_begin_debugged(&trial);
+    trial.seen.debug = NULL;
+    trial.plan.sweep_index = -1;
+    trial.plan.point.nth = 1;
+    trial.plan.request.shots[0].where = ITR_WHERE_GATE;
+    trial.seen.ledger.shots[0].gate_ns = BEGIN_NS + 5 * MS;
+    trial.seen.ledger.shots[0].gate_thread = 44;
+    trial.seen.ledger.shots[0].gate_role = ITR_ROLE_INIT;
+    json_t *json = line_of(&trial);
+    assert_true(json_is_true(at(json, "gate")));
+    assert_true(json_is_false(at(json, "debugged")));
+    assert_text(json, "point.rva", "0x1010");
+    assert_text(json, "point.name", "main.init+0x10");
+    assert_number(json, "point.occurrence", 1);
+    assert_text(json, "point.role", "init");
+    assert_number(json, "point.hits", 1);
+    assert_number(json, "point.hit_ns", 3 * (int64_t)MS);
+    assert_number(json, "point.thread", 44);
+    assert_text(json, "point.thread_role", "init");
+    assert_true(itr_record_read_point(json, &rva));
+    assert_int_equal(rva, 0x1010);
+    json_decref(json);
+    memset(&trial.seen.ledger.shots[0], 0, sizeof trial.seen.ledger.shots[0]);
+    json = line_of(&trial);
+    assert_true(json_is_true(at(json, "gate")));
+    assert_number(json, "point.hits", 0);
+    assert_null(at(json, "point.hit_ns"));
+    json_decref(json);
+    trial_end_debugged(&trial);
+}
+
 static void faults_and_writes_have_a_place_and_a_thread(void **state) {
     struct trial trial;
     (void)state;
@@ -749,6 +785,7 @@ int main(void) {
         cmocka_unit_test(what_is_no_record_is_refused),
         cmocka_unit_test(a_plan_that_cannot_be_read_is_refused),
         cmocka_unit_test(an_exact_point_says_how_it_was_reached),
+        cmocka_unit_test(a_gate_says_how_it_was_reached),
         cmocka_unit_test(faults_and_writes_have_a_place_and_a_thread),
         cmocka_unit_test(a_point_that_was_not_reached_has_no_times),
         cmocka_unit_test(faults_and_writes_are_cut_and_counted),

@@ -476,6 +476,28 @@ static void the_terminal_s_table_is_a_table(void **state) {
     end();
 }
 
+/* Exact points by debugger and by gate are told apart. */
+static void a_gate_is_marked(void **state) {
+    struct itr_text text = {0};
+    struct itr_text html = {0};
+    (void)state;
+    begin("x");
+    snprintf(cells[0].system, sizeof cells[0].system, "wine");
+    snprintf(cells[1].system, sizeof cells[1].system, "wine");
+    cells[0].aim.gate = true;
+    cells[1].debugged = true;
+    itr_summary_judge(&summary);
+    itr_report_text(&text, &summary, false);
+    itr_report_html(&html, &summary);
+    assert_has(&text, "wine gate");
+    assert_has(&text, "wine dbg");
+    assert_has(&html, "<td>wine gate</td>");
+    assert_has(&html, "<td>wine dbg</td>");
+    itr_text_release(&text);
+    itr_text_release(&html);
+    end();
+}
+
 static void many_signatures_are_cut_short(void **state) {
     struct itr_text text = {0};
     (void)state;
@@ -656,6 +678,7 @@ int main(void) {
         cmocka_unit_test(the_terminal_gets_nothing_it_could_obey),
         cmocka_unit_test(the_terminal_is_told_what_matters),
         cmocka_unit_test(the_terminal_s_table_is_a_table),
+        cmocka_unit_test(a_gate_is_marked),
         cmocka_unit_test(many_signatures_are_cut_short),
         cmocka_unit_test(failures_have_their_place_in_the_json),
         cmocka_unit_test(the_summarys_json_is_what_others_script_against),

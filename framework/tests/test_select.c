@@ -238,13 +238,14 @@ static void without_go_libraries_there_is_a_sentence(void **state) {
 static void points_are_resolved_by_name(void **state) {
     static const char *const delivery =
         ", \"points\": {\"P\": \"load-returned+2ms\","
-        " \"Q\": {\"at\": \"init-done\", \"target\": \"main\"}}, \"at\": \"Q\"";
+        " \"Q\": {\"at\": \"init-done\", \"target\": \"main\", \"hold\": \"7ms\"}}, \"at\": \"Q\", \"hold\": \"5ms\"";
     struct itr_selection selection = {.count = 1, .go = LIST("1.26")};
     (void)state;
     assert_selected(delivery, &selection, 1);
     assert_string_equal(cells.items[0].at, "Q"); /* as it was asked for */
     assert_int_equal(cells.items[0].aim.point.phase, ITR_PHASE_INIT_DONE);
     assert_int_equal(cells.items[0].aim.target, ITR_TARGET_MAIN);
+    assert_int_equal(cells.items[0].aim.hold_ns, 7000000);
     (void)tear_down(NULL);
     selection.at = (struct itr_strings)LIST("P", "time", "pthread_create#3");
     assert_selected(delivery, &selection, 3);
@@ -252,6 +253,7 @@ static void points_are_resolved_by_name(void **state) {
     assert_int_equal(cells.items[0].aim.point.phase, ITR_PHASE_LOAD_RETURNED);
     assert_int_equal(cells.items[0].aim.point.offset_ns, 2000000);
     assert_int_equal(cells.items[0].aim.target, ITR_TARGET_PROCESS);
+    assert_int_equal(cells.items[0].aim.hold_ns, 5000000); /* the case's */
     assert_int_equal(cells.items[1].aim.point.kind, ITR_POINT_TIME);
     assert_int_equal(cells.items[2].aim.point.kind, ITR_POINT_CALL);
     assert_int_equal(cells.items[2].aim.point.nth, 3);
@@ -296,6 +298,59 @@ static void a_timer_does_not_fire_at_a_call(void **state) {
     } else {
         assert_refused("", &selection, ITR_E_UNSUPPORTED, "cannot be sent by timer");
     }
+}
+
+/* ---- gates ---- */
+
+static const char with_gates[] =
+    ", \"points\": {\"G\": {\"at\": \"runtime.main@init\", \"gate\": true}, \"S\": \"runtime.main@init\"},"
+    " \"controls\": {\"late\": {\"at\": \"init-done\"}},"
+    " \"known\": [{\"outcome\": \"lost\", \"gate\": true}, {\"outcome\": \"hang\", \"gate\": false},"
+    " {\"outcome\": \"crash\"}]";
+
+/* Where hosts have gates, this is what they are asked for; elsewhere it is said that the debugger does it. */
+static void a_gate_is_asked_for_by_option_or_by_point(void **state) {
+    struct itr_selection by_point = {.count = 1, .go = LIST("1.26"), .at = LIST("G", "S")};
+    struct itr_selection by_option = {.count = 1, .go = LIST("1.26"), .at = LIST("S"), .gate = true, .all_controls = true};
+    (void)state;
+    if (!itrp_capabilities()->gates) {
+        assert_refused(with_gates, &by_point, ITR_E_UNSUPPORTED, "hosts have no gates on");
+        assert_refused(with_gates, &by_option, ITR_E_UNSUPPORTED, "without --gate the debugger fires there");
+        return;
+    }
+    assert_selected(with_gates, &by_point, 2);
+    assert_true(cells.items[0].aim.gate && !cells.items[0].debugged);
+    assert_true(!cells.items[1].aim.gate && cells.items[1].debugged);
+    assert_int_equal(cells.items[0].known_count, 2);
+    assert_int_equal(cells.items[0].known[0].outcome, ITR_OUTCOME_LOST);
+    assert_int_equal(cells.items[1].known_count, 2);
+    assert_int_equal(cells.items[1].known[0].outcome, ITR_OUTCOME_HANG);
+    (void)tear_down(NULL);
+    assert_selected(with_gates, &by_option, 2);
+    assert_true(cells.items[0].aim.gate && !cells.items[0].debugged);
+    assert_true(cells.items[0].aim.hold_ns > 0); /* as at any exact point */
+    assert_false(cells.items[1].aim.gate);       /* a control has its own point */
+}
+
+static void what_a_gate_cannot_do_is_refused(void **state) {
+    struct itr_selection selection = {.count = 1, .go = LIST("1.26"), .gate = true};
+    (void)state;
+    assert_refused("", &selection, ITR_E_USAGE, "--gate: expected --at SYMBOL[+OFFSET][@THREAD]; at time");
+    selection.at = (struct itr_strings)LIST("CreateThread#2");
+    assert_refused("", &selection, ITR_E_USAGE, "at CreateThread#2 no debugger is needed");
+    selection.at = (struct itr_strings)LIST("runtime.main#2");
+    assert_refused("", &selection, ITR_E_USAGE, "the first time only, not at #2");
+    selection.at = (struct itr_strings)LIST("runtime.main");
+    selection.chaos = true;
+    assert_refused("", &selection, ITR_E_USAGE, "--chaos needs one");
+    selection.chaos = false;
+    selection.watch = (struct itr_strings)LIST("runtime.x");
+    assert_refused("", &selection, ITR_E_USAGE, "--watch needs one");
+    selection.at = (struct itr_strings)LIST("G");
+    selection.gate = false; /* the point asks for it all the same */
+    assert_refused(with_gates, &selection, ITR_E_USAGE, "--watch needs one");
+    selection = (struct itr_selection){.count = 1, .go = LIST("1.26"), .gate = true, .sweep = ITR_SWEEP_FUNCTIONS};
+    assert_refused("", &selection, ITR_E_USAGE, "--sweep needs one");
 }
 
 /* ---- controls ---- */
@@ -595,6 +650,8 @@ int main(void) {
         SELECT_TEST(a_point_that_is_none_is_refused),
         SELECT_TEST(a_thread_inside_a_call_needs_a_call),
         SELECT_TEST(a_timer_does_not_fire_at_a_call),
+        SELECT_TEST(a_gate_is_asked_for_by_option_or_by_point),
+        SELECT_TEST(what_a_gate_cannot_do_is_refused),
         SELECT_TEST(controls_run_at_their_own_point),
         SELECT_TEST(controls_can_be_chosen_by_name),
         SELECT_TEST(another_event_can_be_fired),

@@ -96,6 +96,69 @@ static void nothing_is_asked_for_where_nothing_is_debugged(void **state) {
     assert_string_equal(cell.skip, "");
 }
 
+/* ---- gates ---- */
+
+/* The library anew, with some bytes of its text changed. */
+static void patch(uint64_t rva, const char *bytes, size_t count) {
+    static uint8_t patched[sizeof text];
+    memcpy(patched, text, sizeof text);
+    memcpy(patched + (rva - 0x1000), bytes, count);
+    itr_image_close(work.library_image);
+    work.library_image = tiny_image(patched, sizeof patched, symbols, sizeof symbols / sizeof symbols[0]);
+}
+
+static void be_gate(void) {
+    cell.debugged = false;
+    cell.aim.gate = true;
+}
+
+/* The text is zeros: instructions of 2 bytes. */
+static void a_gate_may_be_at_an_instruction_that_has_room(void **state) {
+    (void)state;
+    be_gate();
+    assert_point("main.start", 0x1000);
+    assert_point("main.start+0xa", 0x100a); /* the last one of an aligned word */
+    assert_point("main.start+0x1a@init", 0x101a);
+    assert_point("main.stop+0x1a", 0x103a);
+    assert_point("+0x1024", 0x1024); /* its function is known */
+}
+
+static void a_gate_lies_within_one_function_and_one_word(void **state) {
+    (void)state;
+    be_gate();
+    assert_skip("main.start+0x1c", "no gate at main.start+0x1c: its 5 bytes do not fit into one function of tiny; leave --gate out");
+    assert_skip("main.start+0xc",
+                "no gate at main.start+0xc: its 5 bytes lie across two aligned words of 16 in tiny; leave --gate out");
+    assert_skip("main.start+3", "no gate at main.start+3: no instruction of tiny begins there; expected another OFFSET");
+    assert_skip("main.none", "no symbol main.none in tiny (points are also time, PHASE[+TIME] and CALL#N)");
+    patch(0x1010, "\x06", 1); /* no instruction in 64-bit mode */
+    assert_skip("main.start",
+                "no gate at main.start: its function in tiny cannot be read as instructions; leave --gate out");
+    assert_point("main.stop", 0x1020); /* which is another function */
+}
+
+static void a_gate_is_entered_at_its_first_byte_only(void **state) {
+    static const char why[] = "no gate at main.start: its function in tiny may jump into the midst of it; leave --gate out";
+    (void)state;
+    be_gate();
+    patch(0x1010, "\xeb\xee", 2); /* jmp 0x1000: a loop over the gate itself is none of its concern */
+    assert_point("main.start", 0x1000);
+    patch(0x1010, "\xeb\xf0", 2); /* jmp 0x1002 */
+    assert_skip("main.start", why);
+    patch(0x1010, "\x75\xf2", 2); /* jne 0x1004 */
+    assert_skip("main.start", why);
+    patch(0x1010, "\x75\xf3", 2); /* jne 0x1005: behind it */
+    assert_point("main.start", 0x1000);
+    patch(0x1010, "\xe8\xef\xff\xff\xff\x90", 6); /* call 0x1004 */
+    assert_skip("main.start", why);
+    patch(0x1010, "\xff\xe0", 2); /* jmp *%rax: not into its own function's beginning */
+    assert_point("main.start", 0x1000);
+    assert_skip("main.start+4", "no gate at main.start+4: its function in tiny may jump into the midst of it; leave --gate out");
+    cell.debugged = true; /* and the debugger does not mind */
+    cell.aim.gate = false;
+    assert_point("main.start+4", 0x1004);
+}
+
 /* ---- watches ---- */
 
 static enum itr_status resolve_watch(const char *watch) {
@@ -179,6 +242,9 @@ int main(void) {
         RESOLVE_TEST(what_the_library_does_not_have_is_skipped),
         RESOLVE_TEST(no_symbols_are_no_error_either),
         RESOLVE_TEST(nothing_is_asked_for_where_nothing_is_debugged),
+        RESOLVE_TEST(a_gate_may_be_at_an_instruction_that_has_room),
+        RESOLVE_TEST(a_gate_lies_within_one_function_and_one_word),
+        RESOLVE_TEST(a_gate_is_entered_at_its_first_byte_only),
         RESOLVE_TEST(a_variable_is_watched_as_large_as_it_is),
         RESOLVE_TEST(a_size_may_be_given),
         RESOLVE_TEST(an_address_may_be_absolute),

@@ -44,6 +44,14 @@ static void test_capabilities_are_found_once(void **context) {
                 capabilities->console_events);
 }
 
+/* A debugger may do the same, in any way; a gate is what hosts for console events have. */
+static void test_gates_are_where_they_were_built(void **context) {
+    const struct itrp_capabilities *capabilities = itrp_capabilities();
+    (void)context;
+    assert_int_equal(capabilities->gates, strcmp(itrp_system_family(), "windows") == 0);
+    assert_true(!capabilities->gates || capabilities->exact_points); /* what a gate cannot do is the debugger's */
+}
+
 /* An event is either unknown here or has a default delivery that can send it. */
 static void test_default_delivery_can_send(void **context) {
     (void)context;
@@ -113,6 +121,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_capabilities_are_found_once),
+        cmocka_unit_test(test_gates_are_where_they_were_built),
         cmocka_unit_test(test_default_delivery_can_send),
         cmocka_unit_test(test_capabilities_decide_what_can_be_sent),
         cmocka_unit_test(test_nonsense_cannot_be_sent),

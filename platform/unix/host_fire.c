@@ -240,6 +240,10 @@ bool itrh_arm(struct itrh_host *host) {
             itrh_fail(host, 0, "this host was linked without hooks for that call");
             return false;
         }
+        if (shot->where == ITR_WHERE_GATE) {
+            itrh_fail(host, 0, "hosts have no gates on this system");
+            return false;
+        }
         if (fired_by_thread(shot)) {
             needs_thread = true;
         } else if (shot->delivery == ITR_DELIVERY_TIMER &&

@@ -311,6 +311,7 @@ static VOID CALLBACK on_dll(ULONG reason, const struct dll_notification *data, P
     state.library_begin = (uintptr_t)data->base;
     state.library_end = state.library_begin + data->bytes;
     state.host->ledger->reply.library_base = state.library_begin;
+    itrh_windows_gate_write(state.library_begin, state.library_end);
 }
 
 static void watch_library(wchar_t *path) {

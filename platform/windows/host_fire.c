@@ -17,6 +17,10 @@
 #define ALONE_NS           UINT64_C(3000000)
 #define SPIN_NS            UINT64_C(120000)
 #define FIRING_STACK_BYTES (256 * 1024)
+/* Longest wait of a thread held at a gate between two looks at what became of the event. */
+#define LOOK_NS UINT64_C(10000000)
+/* Longest time that a thread is held at a gate for the event's thread to begin. */
+#define BEGIN_NS UINT64_C(500000000)
 
 typedef NTSTATUS(NTAPI *delay_fn)(BOOLEAN alertable, LARGE_INTEGER *interval);
 
@@ -101,20 +105,51 @@ static DWORD send_event(struct itrh_host *host, uint32_t index) {
     return ERROR_NOT_SUPPORTED;
 }
 
-/* Keeps the calling thread where it is until the event's thread ended, a handler entry more than
- * `before` was made, or `hold_ns` passed. */
-static void hold(const struct itrh_host *host, uint32_t index, uint32_t before, uint64_t hold_ns) {
+/* When the event's own thread came to the handlers: Wine raises DBG_CONTROL_C or _BREAK there, which is recorded, Windows
+ * does so for a debugger only. 0: not yet. UINT64_MAX: it cannot be seen. */
+static uint64_t began_ns(const struct itrh_host *host, uint32_t index) {
     const struct itr_ledger_reply *reply = &host->ledger->reply;
-    uint64_t until_ns = itrh_now_ns() + hold_ns;
+    uint32_t thread = reply->shots[index].event_thread;
+    bool recorded = (host->ledger->request.flags & ITR_HOST_RECORD_EXCEPTIONS) != 0;
+    if (state.delay == NULL || !recorded || thread == 0) {
+        return UINT64_MAX;
+    }
+    uint32_t count = __atomic_load_n(&reply->exception_count, __ATOMIC_ACQUIRE);
+    for (uint32_t i = 0; i < count && i < ITR_EXCEPTIONS_MAX; i++) {
+        if (reply->exceptions[i].thread == thread) {
+            return reply->exceptions[i].time_ns;
+        }
+    }
+    return count > ITR_EXCEPTIONS_MAX ? UINT64_MAX : 0;
+}
+
+/* Until when a thread is held that was stopped at `from_ns`. At a gate, as under a debugger, `hold_ns` counts from the
+ * moment at which the event's thread comes to the handlers: on a busy machine the way there alone can take longer. */
+static uint64_t hold_until_ns(const struct itrh_host *host, uint32_t index, uint64_t from_ns) {
+    const struct itr_shot_request *shot = &host->ledger->request.shots[index];
+    uint64_t began = shot->where == ITR_WHERE_GATE ? began_ns(host, index) : UINT64_MAX;
+    uint64_t longest_ns = shot->hold_ns > BEGIN_NS ? shot->hold_ns : BEGIN_NS;
+    return began == UINT64_MAX ? from_ns + shot->hold_ns : began != 0 ? began + shot->hold_ns : from_ns + longest_ns;
+}
+
+/* Keeps the calling thread where it is until the event's thread ended, a handler entry more than
+ * `before` was made, or its time is up. */
+static void hold(const struct itrh_host *host, uint32_t index, uint32_t before) {
+    const struct itr_ledger_reply *reply = &host->ledger->reply;
+    bool gate = host->ledger->request.shots[index].where == ITR_WHERE_GATE;
+    uint64_t from_ns = itrh_now_ns();
     HANDLE handles[2] = {itrh_windows_handled_for_hold(), state.event_thread[index]};
     DWORD count = handles[1] != NULL ? 2 : 1;
     for (;;) {
         uint64_t now_ns = itrh_now_ns();
+        uint64_t until_ns = hold_until_ns(host, index, from_ns);
         if (__atomic_load_n(&reply->handled_count, __ATOMIC_ACQUIRE) != before ||
             now_ns >= until_ns) {
             return;
         }
-        DWORD left_ms = (DWORD)((until_ns - now_ns) / 1000000u + 1u);
+        uint64_t left_ns = until_ns - now_ns;
+        left_ns = gate && left_ns > LOOK_NS ? LOOK_NS : left_ns;
+        DWORD left_ms = (DWORD)(left_ns / 1000000u + 1u);
         if (WaitForMultipleObjects(count, handles, FALSE, left_ms) == WAIT_OBJECT_0 + 1) {
             return;
         }
@@ -140,8 +175,9 @@ void itrh_fire(struct itrh_host *host, uint32_t index) {
     reply->send_error = (int32_t)send_event(host, index);
     __atomic_store_n(&reply->sent_ns, itrh_now_ns(), __ATOMIC_RELEASE);
     SetEvent(state.wake_firing);
-    if (shot->where == ITR_WHERE_CALL && shot->hold_ns > 0 && reply->send_error == 0) {
-        hold(host, index, before, shot->hold_ns);
+    bool holds = shot->where == ITR_WHERE_CALL || shot->where == ITR_WHERE_GATE;
+    if (holds && shot->hold_ns > 0 && reply->send_error == 0) {
+        hold(host, index, before);
         reply->released_ns = itrh_now_ns();
     }
     SetLastError(saved_error);
@@ -264,7 +300,8 @@ static bool find_ctrl_routine(const struct itrh_host *host) {
     return state.ctrl_routine != NULL;
 }
 
-static bool arm_shot(struct itrh_host *host, const struct itr_shot_request *shot) {
+static bool arm_shot(struct itrh_host *host, uint32_t index) {
+    const struct itr_shot_request *shot = &host->ledger->request.shots[index];
     if (itrh_windows_control_of(shot->event) == MAXDWORD) {
         itrh_fail(host, 0, "the event has no console control event on this system");
         return false;
@@ -276,7 +313,7 @@ static bool arm_shot(struct itrh_host *host, const struct itr_shot_request *shot
         itrh_fail(host, 0, "this host was linked without hooks for that call, or cannot hook it");
         return false;
     }
-    return true;
+    return shot->where != ITR_WHERE_GATE || itrh_windows_gate_arm(host, index);
 }
 
 /* Returns once the thread runs: under Wine its start takes longer than many an offset. */
@@ -309,7 +346,7 @@ bool itrh_arm(struct itrh_host *host) {
         if (shot->where == ITR_WHERE_POINT) {
             continue;
         }
-        if (!arm_shot(host, shot)) {
+        if (!arm_shot(host, i)) {
             return false;
         }
         needs_thread = true;

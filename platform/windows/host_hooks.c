@@ -28,6 +28,9 @@ static struct itrh_host *hooked_host;
 static uint32_t calls_of[ITR_CALL_COUNT];
 static set_handler_fn real_set_handler;
 static create_thread_fn real_create_thread;
+/* The first thread that the library starts: whether its start was begun, and its id once CreateThread returned. */
+static volatile LONG first_begun;
+static volatile LONG first_thread;
 
 /* ---- what the hooks do ---- */
 
@@ -73,10 +76,24 @@ static bool called_by_library(const void *return_address) {
 static HANDLE WINAPI hook_create_thread(LPSECURITY_ATTRIBUTES security, SIZE_T stack_bytes,
                                         LPTHREAD_START_ROUTINE start, LPVOID argument, DWORD flags,
                                         LPDWORD thread_id) {
-    if (called_by_library(__builtin_return_address(0))) {
-        count_call(ITR_CALL_CREATE_THREAD);
+    if (!called_by_library(__builtin_return_address(0))) {
+        return real_create_thread(security, stack_bytes, start, argument, flags, thread_id);
     }
-    return real_create_thread(security, stack_bytes, start, argument, flags, thread_id);
+    count_call(ITR_CALL_CREATE_THREAD);
+    bool first = InterlockedExchange(&first_begun, 1) == 0;
+    HANDLE thread = real_create_thread(security, stack_bytes, start, argument, flags, thread_id);
+    if (first) {
+        DWORD error = GetLastError();
+        InterlockedExchange(&first_thread, thread != NULL ? (LONG)GetThreadId(thread) : 0);
+        InterlockedExchange(&first_begun, thread != NULL);
+        SetLastError(error);
+    }
+    return thread;
+}
+
+bool itrh_windows_first_thread(uint32_t *thread) {
+    *thread = (uint32_t)InterlockedCompareExchange(&first_thread, 0, 0);
+    return *thread != 0 || first_begun == 0;
 }
 
 /* ---- reading a prologue ---- */
@@ -174,7 +191,7 @@ static bool does_nothing(const uint8_t *code) {
 
 /* ---- writing a hook ---- */
 
-static void write_far_jump(uint8_t *at, const uint8_t *target) {
+void itrh_windows_write_far_jump(uint8_t *at, const uint8_t *target) {
     static const uint8_t jump[6] = {0xff, 0x25, 0, 0, 0, 0};
     memcpy(at, jump, sizeof jump);
     memcpy(at + sizeof jump, &target, sizeof target);
@@ -191,7 +208,7 @@ static bool make_trampoline(uint8_t *code, uint8_t *trampoline, uint8_t **stub) 
         struct jump jump = read_jump(code + covered);
         if (jump.target != NULL) {
             *stub = nothing_yet ? jump.target : NULL;
-            write_far_jump(trampoline + covered, jump.target);
+            itrh_windows_write_far_jump(trampoline + covered, jump.target);
             return covered + jump.bytes >= HOOK_BYTES;
         }
         size_t bytes = movable_instruction_bytes(code + covered);
@@ -202,7 +219,7 @@ static bool make_trampoline(uint8_t *code, uint8_t *trampoline, uint8_t **stub) 
         memcpy(trampoline + covered, code + covered, bytes);
         covered += bytes;
     }
-    write_far_jump(trampoline + covered, code + covered);
+    itrh_windows_write_far_jump(trampoline + covered, code + covered);
     return true;
 }
 

@@ -1,5 +1,5 @@
 /* What the Windows host side shares between its own files, and with nobody else: where the library
- * under test lies, the events' console controls, and what host.c and host_fire.c ask of each other. */
+ * under test lies, the events' console controls, and what its files ask of each other. */
 #ifndef INITRACE_PLATFORM_WINDOWS_HOST_WINDOWS_H
 #define INITRACE_PLATFORM_WINDOWS_HOST_WINDOWS_H
 
@@ -39,5 +39,20 @@ void itrh_windows_choose_sleep(void);
  * if there is one. The firing thread takes it once the phase is in the ledger and it was woken. */
 bool itrh_windows_request_shots(struct itrh_host *host, enum itr_phase phase, uint64_t now_ns);
 void itrh_windows_wake_firing(void);
+
+/* ---- host_gate.c; for hosts without hooks, host_plain.c ---- */
+
+/* Gets the gate of shot `index` ready; false, with what is wrong in the ledger, where this host has none. */
+bool itrh_windows_gate_arm(struct itrh_host *host, uint32_t index);
+/* Writes it, if one was armed, into the library that was just mapped at `begin` … `end`. */
+void itrh_windows_gate_write(uintptr_t begin, uintptr_t end);
+
+/* ---- host_hooks.c, for host_gate.c ---- */
+
+/* jmp [rip+0] and the address: 14 bytes, no register is changed. */
+void itrh_windows_write_far_jump(uint8_t *at, const uint8_t *target);
+/* The id of the first thread that the library started; 0: it started none. False while that start is under way. Needs the
+ * hook of CreateThread. */
+bool itrh_windows_first_thread(uint32_t *thread);
 
 #endif
