@@ -259,37 +259,55 @@ static void clean_pushed_flags(struct itrp_windows_debugger *debugger, const CON
     }
 }
 
-/* The thread's trap flag was set to step it over a breakpoint; it has trapped, or faulted. False if it is not through
- * yet. */
-static bool is_over(struct itrp_windows_debugger *debugger, struct itrp_windows_thread *thread,
-                    bool stepped) {
+/* The flag as it has to be when the thread goes on from here: set where the trace steps it. */
+static void reset_trap_flag(const struct itrp_windows_thread *thread, CONTEXT *context) {
+    context->EFlags &= ~TRAP_FLAG;
+    context->EFlags |= thread->stepping ? TRAP_FLAG : 0;
+}
+
+/* The thread that was stepped over a breakpoint has trapped. False if it is not through yet. */
+static bool is_over(struct itrp_windows_debugger *debugger, struct itrp_windows_thread *thread) {
     CONTEXT context = {.ContextFlags = CONTEXT_CONTROL};
     uint64_t address = thread->over;
     if (!itrp_windows_get_context(debugger, thread, &context)) {
         return true;
     }
-    bool through = !stepped || context.Rip != address || !is_repeated(debugger, address);
-    bool goes_on = !through || (thread->stepping && !stepped);
-    context.EFlags = goes_on ? context.EFlags | TRAP_FLAG : context.EFlags & ~TRAP_FLAG;
-    if (stepped && through) {
+    bool over = context.Rip != address || !is_repeated(debugger, address);
+    if (over) {
         clean_pushed_flags(debugger, &context, address);
-    }
-    if (through) {
+        reset_trap_flag(thread, &context);
         thread->over = 0;
         itrp_windows_code_ended(debugger, thread->id);
+    } else {
+        context.EFlags |= TRAP_FLAG;
     }
     itrp_windows_set_context(debugger, thread, &context);
-    return through;
+    return over;
+}
+
+/* Its instruction faulted, and the host's handlers come next. Under Wine 8 they do not get the registers that are set
+ * here: the trap flag comes back when they let the thread go on. */
+static void give_up(struct itrp_windows_debugger *debugger, struct itrp_windows_thread *thread) {
+    CONTEXT context = {.ContextFlags = CONTEXT_CONTROL};
+    thread->over = 0;
+    thread->flag_left = debugger->is_wine && !thread->stepping;
+    itrp_windows_code_ended(debugger, thread->id);
+    if (itrp_windows_get_context(debugger, thread, &context)) {
+        reset_trap_flag(thread, &context);
+        itrp_windows_set_context(debugger, thread, &context);
+    }
 }
 
 /* ---- whose trap? ---- */
 
+/* The thread goes on from `address`, as if it had not trapped. */
 static enum itrp_windows_whose set_back(struct itrp_windows_debugger *debugger,
                                         const struct itrp_windows_thread *thread,
                                         uint64_t address) {
     CONTEXT context = {.ContextFlags = CONTEXT_CONTROL};
     if (itrp_windows_get_context(debugger, thread, &context)) {
         context.Rip = address;
+        reset_trap_flag(thread, &context);
         itrp_windows_set_context(debugger, thread, &context);
     }
     return ITRP_WINDOWS_TRAP_DONE;
@@ -314,7 +332,11 @@ static bool is_suspended(const struct itrp_windows_debugger *debugger,
 static enum itrp_windows_whose of_breakpoint(struct itrp_windows_debugger *debugger,
                                              struct itrp_windows_thread *thread, uint64_t address) {
     const struct itrp_windows_code *code = &debugger->code;
+    if (thread->over != address && thread->over != 0) {
+        give_up(debugger, thread);
+    }
     if (find(&debugger->code, address) == NULL) {
+        thread->over = 0;
         return was_in(code, address) ? set_back(debugger, thread, address)
                                      : ITRP_WINDOWS_TRAP_HOSTS;
     }
@@ -324,31 +346,35 @@ static enum itrp_windows_whose of_breakpoint(struct itrp_windows_debugger *debug
     return thread->over == address ? step_over_again(debugger, thread) : ITRP_WINDOWS_TRAP_STANDS;
 }
 
-/* A step that ends before a breakpoint tells nothing: the breakpoint does. */
 static enum itrp_windows_whose of_step(struct itrp_windows_debugger *debugger,
-                                       const struct itrp_windows_thread *thread, uint64_t address) {
-    if (!thread->stepping) {
+                                       struct itrp_windows_thread *thread, uint64_t address) {
+    if (thread->over != 0) {
+        bool over = is_over(debugger, thread);
+        if (!over || !thread->stepping) {
+            return ITRP_WINDOWS_TRAP_DONE;
+        }
+    } else if (thread->flag_left && !thread->stepping) {
+        thread->flag_left = false;
+        return set_back(debugger, thread, address);
+    } else if (!thread->stepping) {
         return ITRP_WINDOWS_TRAP_HOSTS;
     }
-    return itrp_windows_code_is_in(debugger, address) || address == debugger->code.over_address
-               ? ITRP_WINDOWS_TRAP_DONE
-               : ITRP_WINDOWS_TRAP_STANDS;
+    /* A step that ends before a breakpoint tells nothing: the breakpoint does. */
+    bool before_one =
+        itrp_windows_code_is_in(debugger, address) || address == debugger->code.over_address;
+    return before_one ? set_back(debugger, thread, address) : ITRP_WINDOWS_TRAP_STANDS;
 }
 
 enum itrp_windows_whose itrp_windows_code_whose(struct itrp_windows_debugger *debugger,
                                                 struct itrp_windows_thread *thread, DWORD exception,
                                                 uint64_t address) {
-    bool stepped = exception == EXCEPTION_SINGLE_STEP;
-    bool came_again = exception == EXCEPTION_BREAKPOINT && thread->over == address;
-    if (thread->over != 0 && !came_again) {
-        bool over = is_over(debugger, thread, stepped);
-        if (stepped && (!over || !thread->stepping)) {
-            return ITRP_WINDOWS_TRAP_DONE;
-        }
-    }
     switch (exception) {
     case EXCEPTION_SINGLE_STEP: return of_step(debugger, thread, address);
     case EXCEPTION_BREAKPOINT: return of_breakpoint(debugger, thread, address);
-    default: return ITRP_WINDOWS_TRAP_HOSTS;
+    default:
+        if (thread->over != 0) {
+            give_up(debugger, thread);
+        }
+        return ITRP_WINDOWS_TRAP_HOSTS;
     }
 }

@@ -68,6 +68,7 @@ struct itrp_windows_thread {
     uint64_t held_until_ns; /* by chaos; 0: not held */
     uint64_t over; /* its trap flag is set to step it over the breakpoint there, which was counted; 0: none */
     bool stopped;  /* while another one is stepped over its breakpoint */
+    bool flag_left; /* Wine: its trap flag may come back once */
 };
 
 struct itrp_windows_breakpoint {
