@@ -10,7 +10,7 @@
 enum {
     STACK_BYTES = 256 * 1024,
     SLICE_MS = 1000, /* longest wait for one event; then it is seen whether the host still lives */
-    POLLS = 200,     /* for the next step of a traced thread */
+    POLLS = 200,     /* for the next step of a thread */
     END_MS = 10000,  /* from the last event, or the host's own end, to a process that is gone */
 };
 
@@ -101,6 +101,8 @@ static DWORD time_left_ms(struct itrp_windows_debugger *debugger) {
     }
     uint64_t look_ns = itrp_windows_trace_look(debugger, now_ns);
     due_ns = look_ns < due_ns ? look_ns : due_ns;
+    look_ns = itrp_windows_code_look(debugger, now_ns);
+    due_ns = look_ns < due_ns ? look_ns : due_ns;
     if (due_ns <= now_ns) {
         return 0;
     }
@@ -108,10 +110,11 @@ static DWORD time_left_ms(struct itrp_windows_debugger *debugger) {
     return left_ms < SLICE_MS ? (DWORD)left_ms : SLICE_MS;
 }
 
-/* The next step of a traced thread comes within microseconds: asking again and again gets 3,100 steps a second
+/* The next step of a thread that is traced, or stepped over a breakpoint, comes within microseconds: asking again and again gets 3,100 steps a second
  * where sleeping gets 1,750 (Wine 8, 2 processors that would else fall asleep each time). */
 static bool is_there(const struct itrp_windows_debugger *debugger, DEBUG_EVENT *event) {
-    for (int i = 0; i < POLLS && debugger->stepped_alone != 0; i++) {
+    bool soon = debugger->stepped_alone != 0 || debugger->code.over_thread != 0;
+    for (int i = 0; i < POLLS && soon; i++) {
         if (WaitForDebugEvent(event, 0)) {
             return true;
         }
@@ -148,6 +151,14 @@ static bool serve_one(struct itrp_windows_debugger *debugger) {
 
 /* ---- the thread ---- */
 
+static void refuse_watches(struct itrp_windows_debugger *debugger) {
+    if (debugger->report.code_breakpoints && debugger->plan->watch_count > 0) {
+        itrp_windows_debug_refuse(debugger, ITR_E_UNSUPPORTED,
+                                  "variables can be watched by debug registers only, and points "
+                                  "are breakpoints in the code here");
+    }
+}
+
 static void wait_for_end(struct itrp_windows_debugger *debugger) {
     /* A person looks at a paused host for as long as the caller lets it be. */
     DWORD timeout_ms = debugger->detached ? INFINITE : END_MS;
@@ -177,6 +188,7 @@ static unsigned __stdcall debug_host(void *argument) {
     }
     SetEvent(debugger->launched);
     itrp_windows_prepare_shot(debugger);
+    refuse_watches(debugger);
     while (serve_one(debugger)) {
     }
     wait_for_end(debugger);
@@ -196,6 +208,7 @@ enum itr_status itrp_windows_debugger_start(struct itrp_windows_debugger **out,
     debugger->plan = spec->debug;
     debugger->ledger = spec->ledger != NULL ? spec->ledger->base : NULL;
     debugger->is_wine = itrp_windows_is_wine();
+    debugger->report.code_breakpoints = spec->debug->code_breakpoints || !itrp_has_debug_registers();
     debugger->launch = launch;
     debugger->launch_context = context;
     debugger->launch_error = err;

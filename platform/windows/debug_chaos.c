@@ -21,8 +21,9 @@ static bool is_drawn(struct itrp_windows_debugger *debugger, uint64_t one_in) {
 
 static void hold(struct itrp_windows_debugger *debugger, struct itrp_windows_thread *thread) {
     uint64_t ns = itr_random_between(&debugger->random, 1, longest_ns(debugger));
-    if (thread->held_until_ns != 0 || SuspendThread(thread->handle) == (DWORD)-1) {
-        return; /* held already, or gone */
+    if (thread->held_until_ns != 0 || thread->id == debugger->code.over_thread ||
+        SuspendThread(thread->handle) == (DWORD)-1) {
+        return; /* held already, or all others stand until it has made a step, or gone */
     }
     thread->held_until_ns = uv_hrtime() + ns;
     debugger->report.chaos_holds++;

@@ -4,6 +4,7 @@
 #include "platform/windows/debug_windows.h"
 #include "platform/windows/runner_windows.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 
 /* ---- the library ---- */
@@ -104,6 +105,10 @@ void itrp_windows_module_mapped(struct itrp_windows_debugger *debugger, const vo
 }
 
 void itrp_windows_module_unmapped(struct itrp_windows_debugger *debugger, const void *base) {
+    if (debugger->report.library_mapped &&
+        debugger->report.library_base == (uint64_t)(uintptr_t)base) {
+        itrp_windows_code_library_gone(debugger);
+    }
     for (size_t i = 0; i < debugger->module_count; i++) {
         if (debugger->modules[i] == (uint64_t)(uintptr_t)base) {
             debugger->modules[i] = debugger->modules[--debugger->module_count];
@@ -124,4 +129,26 @@ uint64_t itrp_windows_module_of(const struct itrp_windows_debugger *debugger, ui
                    address - base < nt.OptionalHeader.SizeOfImage
                ? base
                : 0;
+}
+
+bool itrp_windows_is_code(const struct itrp_windows_debugger *debugger, uint64_t address) {
+    uint64_t base = itrp_windows_module_of(debugger, address);
+    IMAGE_DOS_HEADER dos;
+    IMAGE_NT_HEADERS64 nt;
+    IMAGE_SECTION_HEADER section;
+    if (base == 0 || !itrp_windows_peek(debugger, base, &dos, sizeof dos) ||
+        !read_header(debugger, base, &nt)) {
+        return false;
+    }
+    uint64_t at = base + (uint32_t)dos.e_lfanew + offsetof(IMAGE_NT_HEADERS64, OptionalHeader) +
+                  nt.FileHeader.SizeOfOptionalHeader;
+    for (uint32_t i = 0; i < nt.FileHeader.NumberOfSections; i++, at += sizeof section) {
+        if (!itrp_windows_peek(debugger, at, &section, sizeof section)) {
+            return false;
+        }
+        if (address - base - section.VirtualAddress < section.Misc.VirtualSize) {
+            return (section.Characteristics & IMAGE_SCN_MEM_EXECUTE) != 0;
+        }
+    }
+    return false;
 }

@@ -152,20 +152,20 @@ void itrp_windows_note_release(struct itrp_windows_debugger *debugger) {
 
 /* ---- the pause ---- */
 
-/* All registers that a person's debugger does not expect are emptied, or their traps would kill the host. */
+/* All registers, and all breakpoints, that a person's debugger does not expect are emptied, or their traps would kill
+ * the host. */
 static void stop_thread(struct itrp_windows_debugger *debugger,
                         struct itrp_windows_thread *thread) {
-    CONTEXT context = {0};
     thread->has_point = thread->has_watches = false;
     thread->return_to = 0;
-    itrp_windows_fill_registers(debugger, thread, &context);
-    itrp_windows_set_context(debugger, thread, &context);
+    thread->place_count = 0;
+    itrp_windows_set_traps(debugger, thread);
     if (thread->id != debugger->event_thread) {
         SuspendThread(thread->handle); /* the event's own was started so */
     }
 }
 
-/* Threads whose birth was not told yet: their events come at once after the one that is continued. */
+/* Threads whose birth, or trap, was not told yet: their events come at once after the one that is continued. */
 static void drain(struct itrp_windows_debugger *debugger) {
     DEBUG_EVENT event;
     while (WaitForDebugEvent(&event, 20)) {
@@ -180,6 +180,8 @@ static void drain(struct itrp_windows_debugger *debugger) {
             }
         } else if (event.dwDebugEventCode == EXIT_PROCESS_DEBUG_EVENT) {
             debugger->exited = true;
+        } else if (event.dwDebugEventCode == EXCEPTION_DEBUG_EVENT) {
+            status = itrp_windows_on_exception(debugger, event.dwThreadId, &event.u.Exception);
         }
         ContinueDebugEvent(event.dwProcessId, event.dwThreadId, status);
     }

@@ -1,9 +1,7 @@
-/* The threads of a debugged host and what their debug registers hold. It decides neither what a trap means
- * nor when a thread is held. */
+/* The threads of a debugged host and where each is to be stopped: what their debug registers hold, or else that
+ * debug_code.c has to look. It decides neither what a trap means nor when a thread is held. */
 #include "platform/windows/debug_windows.h"
-#include "platform/windows/runner_windows.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 enum {
@@ -32,9 +30,12 @@ bool itrp_windows_in_debugged_library(const struct itrp_windows_debugger *debugg
 bool itrp_windows_peek(const struct itrp_windows_debugger *debugger, uint64_t address, void *to,
                        size_t bytes) {
     SIZE_T done = 0;
-    return ReadProcessMemory(debugger->process, (const void *)(uintptr_t)address, to, bytes,
-                             &done) &&
-           done == bytes;
+    if (!ReadProcessMemory(debugger->process, (const void *)(uintptr_t)address, to, bytes, &done) ||
+        done != bytes) {
+        return false;
+    }
+    itrp_windows_code_hide(debugger, address, to, bytes);
+    return true;
 }
 
 /* ---- contexts ---- */
@@ -74,8 +75,8 @@ static uint64_t control_bits(uint32_t number, uint64_t kind, uint32_t bytes) {
     return UINT64_C(1) << 2 * number | kind << (16 + 4 * number) | length << (18 + 4 * number);
 }
 
-void itrp_windows_fill_registers(const struct itrp_windows_debugger *debugger,
-                                 const struct itrp_windows_thread *thread, CONTEXT *context) {
+static void fill_registers(const struct itrp_windows_debugger *debugger,
+                           const struct itrp_windows_thread *thread, CONTEXT *context) {
     DWORD64 *registers[] = {&context->Dr0, &context->Dr1, &context->Dr2, &context->Dr3};
     uint32_t free = REGISTER_RETURN;
     context->ContextFlags |= CONTEXT_DEBUG_REGISTERS;
@@ -103,11 +104,20 @@ void itrp_windows_fill_registers(const struct itrp_windows_debugger *debugger,
     }
 }
 
-static bool write_registers(struct itrp_windows_debugger *debugger,
+void itrp_windows_fill_traps(struct itrp_windows_debugger *debugger,
+                             const struct itrp_windows_thread *thread, CONTEXT *context) {
+    if (debugger->report.code_breakpoints) {
+        itrp_windows_code_update(debugger);
+    } else {
+        fill_registers(debugger, thread, context);
+    }
+}
+
+bool itrp_windows_set_traps(struct itrp_windows_debugger *debugger,
                             const struct itrp_windows_thread *thread) {
     CONTEXT context = {0};
-    itrp_windows_fill_registers(debugger, thread, &context);
-    return itrp_windows_set_context(debugger, thread, &context);
+    itrp_windows_fill_traps(debugger, thread, &context);
+    return context.ContextFlags == 0 || itrp_windows_set_context(debugger, thread, &context);
 }
 
 /* ---- arming ---- */
@@ -116,11 +126,15 @@ static bool plays(const struct itrp_windows_thread *thread, enum itr_role role) 
     return role == ITR_ROLE_ANY || thread->role == role;
 }
 
+/* Of a breakpoint in the code, which is there for all of them, a thread knows nothing. */
 static void arm_thread(struct itrp_windows_debugger *debugger, struct itrp_windows_thread *thread) {
     const struct itrp_debug_plan *plan = debugger->plan;
+    if (debugger->report.code_breakpoints) {
+        return;
+    }
     thread->has_point = plan->has_point && !debugger->point_done && plays(thread, plan->point.role);
     thread->has_watches = plan->watch_count > 0;
-    if ((thread->has_point || thread->has_watches) && write_registers(debugger, thread) &&
+    if ((thread->has_point || thread->has_watches) && itrp_windows_set_traps(debugger, thread) &&
         thread->has_point) {
         debugger->report.armed = true;
     }
@@ -135,8 +149,23 @@ static void find_watches(struct itrp_windows_debugger *debugger) {
     }
 }
 
+static void arm_code(struct itrp_windows_debugger *debugger) {
+    uint64_t address = itrp_windows_point_address(debugger);
+    if (!debugger->report.code_breakpoints || address == 0) {
+        return;
+    }
+    if (!itrp_windows_is_code(debugger, address)) {
+        itrp_windows_debug_refuse(debugger, ITR_E_NOT_FOUND,
+                                  "the point is not in the code of the library");
+        return;
+    }
+    itrp_windows_code_update(debugger);
+    debugger->report.armed = itrp_windows_code_is_in(debugger, address);
+}
+
 void itrp_windows_arm(struct itrp_windows_debugger *debugger) {
     find_watches(debugger);
+    arm_code(debugger);
     for (size_t i = 0; i < debugger->thread_count; i++) {
         struct itrp_windows_thread *thread = &debugger->threads[i];
         arm_thread(debugger, thread);
@@ -217,6 +246,7 @@ struct itrp_windows_thread *itrp_windows_thread_born(struct itrp_windows_debugge
     if (!debugger->report.library_mapped) {
         return thread;
     }
+    itrp_windows_code_birth(debugger, thread);
     arm_thread(debugger, thread);
     itrp_windows_trace_birth(debugger, thread);
     if (debugger->plan->trace && debugger->plan->trace_role == role && role == ITR_ROLE_INIT) {
@@ -260,53 +290,9 @@ void itrp_windows_thread_ended(struct itrp_windows_debugger *debugger, DWORD id)
     if (id == debugger->stepped_alone) {
         itrp_windows_trace_thaw(debugger);
     }
+    itrp_windows_code_ended(debugger, id);
     if (debugger->is_wine) {
         CloseHandle(thread->handle); /* Windows does it when the event is continued, Wine never */
     }
     *thread = debugger->threads[--debugger->thread_count];
-}
-
-/* ---- can it be done at all? ---- */
-
-static bool can_debug;
-
-static DWORD WINAPI end_at_once(void *argument) {
-    (void)argument;
-    return 0;
-}
-
-/* Under Wine debug registers need the server's ptrace, which a container may forbid. */
-static bool registers_can_be_set(HANDLE thread) {
-    CONTEXT wanted = {.ContextFlags = CONTEXT_DEBUG_REGISTERS,
-                      .Dr1 = (DWORD64)(uintptr_t)&can_debug,
-                      .Dr7 = control_bits(REGISTER_WATCH, KIND_WRITE, 1)};
-    CONTEXT found = {.ContextFlags = CONTEXT_DEBUG_REGISTERS};
-    CONTEXT empty = {.ContextFlags = CONTEXT_DEBUG_REGISTERS};
-    return SetThreadContext(thread, &wanted) && GetThreadContext(thread, &found) &&
-           found.Dr1 == wanted.Dr1 && (found.Dr7 & 0xFF) == (wanted.Dr7 & 0xFF) &&
-           SetThreadContext(thread, &empty);
-}
-
-static BOOL CALLBACK try_debugging(PINIT_ONCE once, PVOID parameter, PVOID *context) {
-    (void)once;
-    (void)parameter;
-    (void)context;
-    HANDLE thread = CreateThread(NULL, 0, end_at_once, NULL, CREATE_SUSPENDED, NULL);
-    if (thread != NULL) {
-        can_debug = registers_can_be_set(thread);
-        ResumeThread(thread);
-        WaitForSingleObject(thread, INFINITE);
-        CloseHandle(thread);
-    }
-    return TRUE;
-}
-
-bool itrp_can_debug(char *why, size_t room) {
-    static INIT_ONCE once = INIT_ONCE_STATIC_INIT;
-    InitOnceExecuteOnce(&once, try_debugging, NULL, NULL);
-    if (!can_debug && why != NULL) {
-        snprintf(why, room, "debug registers of threads cannot be set here%s",
-                 itrp_windows_is_wine() ? " (Wine's server needs ptrace for them)" : "");
-    }
-    return can_debug;
 }

@@ -104,12 +104,13 @@ static bool run_to_return(struct itrp_windows_debugger *debugger,
                           struct itrp_windows_thread *thread, CONTEXT *context) {
     uint64_t address = 0;
     if (!itrp_windows_peek(debugger, context->Rsp, &address, sizeof address) ||
-        !itrp_windows_in_debugged_library(debugger, address)) {
+        !itrp_windows_in_debugged_library(debugger, address) ||
+        !itrp_windows_is_code(debugger, address)) {
         return false;
     }
     thread->return_to = address;
     thread->return_stack = context->Rsp;
-    itrp_windows_fill_registers(debugger, thread, context);
+    itrp_windows_fill_traps(debugger, thread, context);
     return true;
 }
 
@@ -154,7 +155,7 @@ static bool run_over(struct itrp_windows_debugger *debugger, struct itrp_windows
         return false;
     }
     itrp_windows_trace_thaw(debugger);
-    itrp_windows_fill_registers(debugger, thread, context);
+    itrp_windows_fill_traps(debugger, thread, context);
     debugger->run_over_thread = thread->id;
     debugger->run_over_until_ns = uv_hrtime() + RUN_OVER_NS;
     return true;
@@ -176,8 +177,8 @@ uint64_t itrp_windows_trace_look(struct itrp_windows_debugger *debugger, uint64_
 
 /* Before its own beginning, and before the library's, a thread runs long in the system's loader: there it runs
  * free until it comes to either. */
-static void wait_for_beginning(struct itrp_windows_debugger *debugger,
-                               struct itrp_windows_thread *thread, CONTEXT *context) {
+static void expect_beginning(const struct itrp_windows_debugger *debugger,
+                             struct itrp_windows_thread *thread) {
     const uint64_t places[ITRP_WINDOWS_PLACES_MAX] = {thread->start, debugger->library_entry,
                                                       debugger->library_callback};
     for (uint32_t i = 0; i < ITRP_WINDOWS_PLACES_MAX; i++) {
@@ -185,7 +186,6 @@ static void wait_for_beginning(struct itrp_windows_debugger *debugger,
             thread->places[thread->place_count++] = places[i];
         }
     }
-    itrp_windows_fill_registers(debugger, thread, context);
 }
 
 /* The thread left the library for the loader and has not begun yet. */
@@ -194,18 +194,20 @@ static bool run_to_beginning(struct itrp_windows_debugger *debugger,
     if (thread->start == 0) {
         return false;
     }
-    wait_for_beginning(debugger, thread, context);
+    expect_beginning(debugger, thread);
+    itrp_windows_fill_traps(debugger, thread, context);
     return true;
 }
 
 void itrp_windows_trace_begin(struct itrp_windows_debugger *debugger,
                               struct itrp_windows_thread *thread) {
-    CONTEXT context = {0};
-    /* On one processor a new thread does not run beside its creator, which most often comes to its breakpoint first:
-     * see itrp_windows_trace_look(). */
-    SetProcessAffinityMask(debugger->process, 1);
-    wait_for_beginning(debugger, thread, &context);
-    itrp_windows_set_context(debugger, thread, &context);
+    if (!debugger->report.code_breakpoints) {
+        /* On one processor a new thread does not run beside its creator, which most often comes to its breakpoint
+         * first: see itrp_windows_trace_look(). */
+        SetProcessAffinityMask(debugger->process, 1);
+    }
+    expect_beginning(debugger, thread);
+    itrp_windows_set_traps(debugger, thread);
 }
 
 bool itrp_windows_is_traced(const struct itrp_windows_thread *thread, uint64_t address) {
@@ -222,13 +224,13 @@ void itrp_windows_trace_step(struct itrp_windows_debugger *debugger,
     if (thread->place_count > 0) {
         thread->place_count = 0;
         thread->start = context->Rip == thread->start ? 0 : thread->start;
-        itrp_windows_fill_registers(debugger, thread, context);
+        itrp_windows_fill_traps(debugger, thread, context);
     } else if (thread->return_to != 0) {
         if (context->Rsp <= thread->return_stack) {
             return; /* the same place in a call further in */
         }
         thread->return_to = 0;
-        itrp_windows_fill_registers(debugger, thread, context);
+        itrp_windows_fill_traps(debugger, thread, context);
     }
     debugger->report.trace_steps++;
     debugger->run_over_thread = 0;

@@ -105,12 +105,22 @@ static bool reach(struct itrp_windows_debugger *debugger, struct itrp_windows_th
     return true;
 }
 
+static enum itrp_windows_whose whose(struct itrp_windows_debugger *debugger,
+                                     struct itrp_windows_thread *thread, DWORD exception,
+                                     uint64_t address) {
+    if (debugger->report.code_breakpoints) {
+        return itrp_windows_code_whose(debugger, thread, exception, address);
+    }
+    return exception == EXCEPTION_SINGLE_STEP ? ITRP_WINDOWS_TRAP_STANDS : ITRP_WINDOWS_TRAP_HOSTS;
+}
+
 /* A trap of a thread that stands before the instruction at `address`; false if it is the host's own. */
 static bool on_trap(struct itrp_windows_debugger *debugger, struct itrp_windows_thread *thread,
                     uint64_t address) {
     bool at_point = debugger->plan->has_point && address == itrp_windows_point_address(debugger);
     bool traced = itrp_windows_is_traced(thread, address);
-    if (!at_point && !traced && !thread->has_watches) {
+    bool in_code = itrp_windows_code_is_in(debugger, address);
+    if (!at_point && !traced && !in_code && !thread->has_watches) {
         return false;
     }
     CONTEXT context;
@@ -119,9 +129,10 @@ static bool on_trap(struct itrp_windows_debugger *debugger, struct itrp_windows_
         return true;
     }
     bool wrote = record_writes(debugger, thread, &context);
-    if (!at_point && !traced && !wrote) {
+    if (!at_point && !traced && !in_code && !wrote) {
         return false;
     }
+    context.Rip = address; /* after a breakpoint in the code it is behind it */
     bool hit = at_point && reach(debugger, thread);
     /* Other threads lose the point when they come to it next. */
     bool disarm = thread->has_point && debugger->point_done;
@@ -130,8 +141,13 @@ static bool on_trap(struct itrp_windows_debugger *debugger, struct itrp_windows_
     if (traced) {
         itrp_windows_trace_step(debugger, thread, &context);
     }
-    if (wrote || disarm) {
-        itrp_windows_fill_registers(debugger, thread, &context);
+    if (wrote || disarm || hit) {
+        itrp_windows_fill_traps(debugger, thread, &context);
+    }
+    /* The hit thread may be held: should something be in there still, it comes to that when it goes on. */
+    if (!hit && itrp_windows_code_is_in(debugger, address) &&
+        !itrp_windows_code_step_over(debugger, thread, &context)) {
+        return false;
     }
     if (itrp_windows_set_context(debugger, thread, &context) && hit) {
         itrp_windows_hit(debugger, thread);
@@ -144,8 +160,11 @@ DWORD itrp_windows_on_exception(struct itrp_windows_debugger *debugger, DWORD th
     const EXCEPTION_RECORD *from = &info->ExceptionRecord;
     struct itrp_windows_thread *thread = itrp_windows_thread_of(debugger, thread_id);
     uint64_t address = (uint64_t)(uintptr_t)from->ExceptionAddress;
-    if (from->ExceptionCode == EXCEPTION_SINGLE_STEP && thread != NULL &&
-        on_trap(debugger, thread, address)) {
+    enum itrp_windows_whose owner =
+        thread != NULL ? whose(debugger, thread, from->ExceptionCode, address)
+                       : ITRP_WINDOWS_TRAP_HOSTS;
+    if (owner == ITRP_WINDOWS_TRAP_DONE ||
+        (owner == ITRP_WINDOWS_TRAP_STANDS && on_trap(debugger, thread, address))) {
         return DBG_CONTINUE;
     }
     if (thread_id == debugger->stepped_alone) {

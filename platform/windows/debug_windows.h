@@ -2,7 +2,8 @@
  * host, on a thread of its own that starts the host and gets all its events.
  *
  * Debug registers: 0 has the point, 1 and 2 the watches, 3 where a traced thread comes back to the library;
- * until it comes there first, all of 1 to 3 that are free. */
+ * until it comes there first, all of 1 to 3 that are free. Where threads have none that trip, or the plan says so,
+ * breakpoints in the code stand for the point and the traced thread's places (report.code_breakpoints). */
 #ifndef INITRACE_PLATFORM_WINDOWS_DEBUG_WINDOWS_H
 #define INITRACE_PLATFORM_WINDOWS_DEBUG_WINDOWS_H
 
@@ -40,7 +41,12 @@ void itrp_windows_debugger_free(struct itrp_windows_debugger *debugger);
 
 /* ---- shared by the debugger's own files ---- */
 
-enum { ITRP_WINDOWS_PLACES_MAX = 3, ITRP_WINDOWS_MODULES_MAX = 128 };
+enum {
+    ITRP_WINDOWS_PLACES_MAX = 3,
+    ITRP_WINDOWS_MODULES_MAX = 128,
+    ITRP_WINDOWS_BREAKPOINTS_MAX = 8,    /* in the code at the same time */
+    ITRP_WINDOWS_BREAKPOINTS_PAST = 256, /* of those taken out again that are remembered */
+};
 
 /* A thread of the host, while it lives. */
 struct itrp_windows_thread {
@@ -60,6 +66,26 @@ struct itrp_windows_thread {
     uint64_t start;         /* where it begins; 0: not known, or stepped over */
     bool frozen;            /* while another one is stepped */
     uint64_t held_until_ns; /* by chaos; 0: not held */
+    uint64_t over; /* its trap flag is set to step it over the breakpoint there, which was counted; 0: none */
+    bool stopped;  /* while another one is stepped over its breakpoint */
+    bool flag_left; /* Wine: its trap flag may come back once */
+};
+
+struct itrp_windows_breakpoint {
+    uint64_t address;
+    uint8_t original; /* what it stands in the place of */
+};
+
+/* Breakpoints in the code. */
+struct itrp_windows_code {
+    struct itrp_windows_breakpoint in[ITRP_WINDOWS_BREAKPOINTS_MAX];
+    uint32_t in_count;
+    uint64_t past[ITRP_WINDOWS_BREAKPOINTS_PAST];
+    uint32_t past_count;
+    DWORD over_thread; /* it is stepped over one, and all others stand; 0: none is */
+    uint64_t over_address;
+    uint64_t over_until_ns; /* the others stand no longer than that */
+    bool library_gone;      /* unmapped again */
 };
 
 struct itrp_windows_debugger {
@@ -110,6 +136,8 @@ struct itrp_windows_debugger {
     DWORD held_thread;  /* 0: none */
     uint64_t hold_until_ns;
 
+    struct itrp_windows_code code;
+
     /* watches */
     uint64_t watched[ITRP_DEBUG_WATCHES_MAX]; /* addresses */
     uint64_t values[ITRP_DEBUG_WATCHES_MAX];  /* last ones seen */
@@ -147,9 +175,13 @@ void itrp_windows_thread_ended(struct itrp_windows_debugger *debugger, DWORD id)
 bool itrp_windows_ends_with_all(const struct itrp_windows_debugger *debugger, DWORD id);
 /* The library is mapped: arms all threads that live. */
 void itrp_windows_arm(struct itrp_windows_debugger *debugger);
-/* Puts into `context` the debug registers that the thread is to have. */
-void itrp_windows_fill_registers(const struct itrp_windows_debugger *debugger,
-                                 const struct itrp_windows_thread *thread, CONTEXT *context);
+/* Where the thread is to be stopped has changed: puts it into the debug registers of `context`, which is written by
+ * the caller, or into the code. */
+void itrp_windows_fill_traps(struct itrp_windows_debugger *debugger,
+                             const struct itrp_windows_thread *thread, CONTEXT *context);
+/* The same for a thread whose context is not at hand; false as itrp_windows_set_context(). */
+bool itrp_windows_set_traps(struct itrp_windows_debugger *debugger,
+                            const struct itrp_windows_thread *thread);
 /* GetThreadContext and SetThreadContext; false, and the debugger's failure, if it cannot be done with a
  * thread that still lives. */
 bool itrp_windows_get_context(struct itrp_windows_debugger *debugger,
@@ -159,7 +191,7 @@ bool itrp_windows_set_context(struct itrp_windows_debugger *debugger,
 uint64_t itrp_windows_point_address(const struct itrp_windows_debugger *debugger);
 bool itrp_windows_in_debugged_library(const struct itrp_windows_debugger *debugger,
                                       uint64_t address);
-/* Reads up to 8 bytes of the host; false if they are not there. */
+/* Reads bytes of the host, as they are without breakpoints in the code; false if they are not there. */
 bool itrp_windows_peek(const struct itrp_windows_debugger *debugger, uint64_t address, void *to,
                        size_t bytes);
 
@@ -173,6 +205,41 @@ void itrp_windows_module_mapped(struct itrp_windows_debugger *debugger, const vo
 void itrp_windows_module_unmapped(struct itrp_windows_debugger *debugger, const void *base);
 /* Base of the module that `address` is in, 0: none. */
 uint64_t itrp_windows_module_of(const struct itrp_windows_debugger *debugger, uint64_t address);
+/* True if a module's header says that what is at `address` is executed. */
+bool itrp_windows_is_code(const struct itrp_windows_debugger *debugger, uint64_t address);
+
+/* ---- debug_code.c: breakpoints in the code ---- */
+
+enum itrp_windows_whose {
+    ITRP_WINDOWS_TRAP_HOSTS,
+    ITRP_WINDOWS_TRAP_STANDS, /* the debugger's: the thread stands before an instruction that was to be reached */
+    ITRP_WINDOWS_TRAP_DONE,   /* the debugger's, and nothing is left to be done but to go on */
+};
+
+/* Puts in what the point and the traced thread's places want now, and takes out what they do not. */
+void itrp_windows_code_update(struct itrp_windows_debugger *debugger);
+/* The library was unmapped, with all that was put into it. */
+void itrp_windows_code_library_gone(struct itrp_windows_debugger *debugger);
+/* Puts into bytes read at `address` what the host itself has there. */
+void itrp_windows_code_hide(const struct itrp_windows_debugger *debugger, uint64_t address,
+                            void *bytes, size_t count);
+bool itrp_windows_code_is_in(struct itrp_windows_debugger *debugger, uint64_t address);
+/* Whose an exception of the thread is; the host's come here too, they end what was begun. */
+enum itrp_windows_whose itrp_windows_code_whose(struct itrp_windows_debugger *debugger,
+                                                struct itrp_windows_thread *thread, DWORD exception,
+                                                uint64_t address);
+/* The thread stands before a breakpoint that stays in: stops all others, takes it out, and puts into `context`, which
+ * is written by the caller, that the thread traps after one instruction. False if there is none, or the instruction
+ * is a breakpoint of the host's own. */
+bool itrp_windows_code_step_over(struct itrp_windows_debugger *debugger,
+                                 struct itrp_windows_thread *thread, CONTEXT *context);
+/* A thread was born, perhaps while all but one stand. */
+void itrp_windows_code_birth(struct itrp_windows_debugger *debugger,
+                             struct itrp_windows_thread *thread);
+/* A thread ended, perhaps the one that was stepped. */
+void itrp_windows_code_ended(struct itrp_windows_debugger *debugger, DWORD id);
+/* Lets the others go on when a step takes too long. When to look next; UINT64_MAX: never. */
+uint64_t itrp_windows_code_look(struct itrp_windows_debugger *debugger, uint64_t now_ns);
 
 /* ---- debug_trap.c: exceptions ---- */
 
