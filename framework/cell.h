@@ -29,6 +29,7 @@ struct itr_cell {
     char at[ITR_AT_MAX];        /* the fire point as it was asked for: "W1", "time", "runtime.main@init" */
     bool debugged;              /* the hosts run under a debugger */
     bool chaos;                 /* which perturbs their scheduling */
+    char record[8];             /* the recorder that the hosts run under, "rr"; "": none */
     char watch[ITR_WATCH_MAX];  /* variables it watches, SYMBOL[:SIZE], separated by newlines */
     char skip[520];             /* why the cell is not run: the library has no such point; "": it is run */
     char environment[ITR_ENVIRONMENT_MAX]; /* "K=V" lines, separated by newlines */

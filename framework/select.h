@@ -29,6 +29,7 @@ struct itr_selection {
     enum itr_sweep_kind sweep;        /* instead of points: one after the other of a traced thread's */
     enum itr_role sweep_thread;
     bool chaos;
+    const char *record;          /* run the hosts under this recorder; NULL: under none */
     struct itr_strings watch;    /* SYMBOL[:SIZE] */
 };
 
