@@ -99,6 +99,20 @@ add_dependencies(self_replay initrace host_library_host plainlib_plain)
 target_compile_definitions(self_replay PRIVATE "INITRACE_PROGRAM=\"$<TARGET_FILE:initrace>\""
                            "INITRACE_LIBRARY=\"$<TARGET_FILE:plainlib_plain>\"")
 
+# rr needs processor counters, which few machines that run tests have: one of the same name and words stands in for it.
+# No sanitizer, as in a host.
+if(NOT WIN32)
+  add_executable(self_rr platform/unix/tests/rr.c)
+  target_link_libraries(self_rr PRIVATE initrace_common)
+  set_target_properties(self_rr PROPERTIES OUTPUT_NAME rr RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests/stand-in")
+  itr_cmocka_test(self platform/unix/tests/self_record.c)
+  add_dependencies(self_record initrace self_rr host_misbehave host_library_host plainlib_plain)
+  target_compile_definitions(self_record PRIVATE "INITRACE_PROGRAM=\"$<TARGET_FILE:initrace>\""
+                             "INITRACE_STAND_IN=\"$<TARGET_FILE_DIR:self_rr>\""
+                             "INITRACE_LIBRARY=\"$<TARGET_FILE:plainlib_plain>\"")
+  set_tests_properties(self.record PROPERTIES TIMEOUT 600)
+endif()
+
 # ---- planted windows and races, to be found blind ----
 
 # Their sources are made from seeds: other ones make other windows.

@@ -119,6 +119,7 @@ static void finish_trial(struct itr_campaign *campaign, const struct job *job, s
                          const char *directory) {
     struct itr_error error = {0};
     char evidence[64];
+    struct itr_kept_recording recording;
     enum itr_status status = ITR_OK;
     const char *signature = record->classification->signature;
     bool unexpected = record->classification->outcome != campaign->summary->cells[job->cell].expect;
@@ -131,6 +132,10 @@ static void finish_trial(struct itr_campaign *campaign, const struct job *job, s
 
     snprintf(evidence, sizeof evidence, "failures/%" PRIu64, job->trial);
     record->evidence = keep ? evidence : NULL;
+    if (keep && record->seen->recording != NULL) {
+        itr_evidence_keep_recording(campaign->folder.path, record, &recording);
+        record->recording = &recording;
+    }
     json_t *json = itr_record_to_json(record);
     if (keep) {
         status = itr_evidence_write(campaign->folder.path, directory, record, json, &error);
@@ -159,6 +164,7 @@ static void run_trial(struct itr_campaign *campaign, const struct worker *worker
         .seed = campaign->options->seed,
         .case_name = cell->case_name,
         .at = cell->at,
+        .recorder = cell->record,
         .plan = &plan,
         .seen = &seen,
         .modules = &work->modules,

@@ -25,7 +25,8 @@ static bool needs_calibration(const struct itr_cell *cell) {
 /* Cells that differ only in what is fired share a calibration. */
 static bool same_host(const struct itr_cell *a, const struct itr_cell *b) {
     return strcmp(a->host, b->host) == 0 && strcmp(a->library, b->library) == 0 && strcmp(a->go, b->go) == 0 &&
-           strcmp(a->environment, b->environment) == 0 && strcmp(a->function, b->function) == 0;
+           strcmp(a->environment, b->environment) == 0 && strcmp(a->function, b->function) == 0 &&
+           strcmp(a->record, b->record) == 0;
 }
 
 static enum itr_status calibrate(struct itr_campaign *campaign, struct itr_slot *slot, struct itr_error *err) {

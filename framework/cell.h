@@ -29,6 +29,7 @@ struct itr_cell {
     char at[ITR_AT_MAX];        /* the fire point as it was asked for: "W1", "time", "runtime.main@init" */
     bool debugged;              /* the hosts run under a debugger; at a gate (aim.gate) they do not */
     bool chaos;                 /* which perturbs their scheduling */
+    char record[8];             /* the recorder that the hosts run under, "rr"; "": none */
     char watch[ITR_WATCH_MAX];  /* variables it watches, SYMBOL[:SIZE], separated by newlines */
     char skip[520];             /* why the cell is not run: the library has no such point; "": it is run */
     char environment[ITR_ENVIRONMENT_MAX]; /* "K=V" lines, separated by newlines */
@@ -53,6 +54,8 @@ struct itr_cell {
 
 /* "sigurg-during-init at pthread_create#3, go1.19.8, linux" and the like, for people. */
 void itr_cell_title(const struct itr_cell *cell, char *out, size_t room);
+/* The system and, shortly, in what way the hosts run: "linux", "linux dbg", "wine gate", "linux rr". */
+void itr_cell_system(const struct itr_cell *cell, char *out, size_t room);
 
 /* New reference; NULL when memory is out. */
 json_t *itr_cell_to_json(const struct itr_cell *cell);

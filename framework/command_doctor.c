@@ -43,7 +43,7 @@ static void examine_tools(struct doctor *doctor) {
     can = itrp_can_attach_gdb(text, sizeof text);
     report(doctor, "replay --debug", can, false, text, "the host is held for a debugger of yours all the same");
     can = itrp_can_record(text, sizeof text);
-    report(doctor, "run --record rr", false, false, can ? "rr could run here, but recording is not in this version" : text,
+    report(doctor, "run --record rr", can, false, can ? "a process was recorded: --record rr" : text,
            "--chaos perturbs the scheduling without it");
 }
 

@@ -105,6 +105,27 @@ static void make_plan(const struct replay *replay, const struct itr_work *work, 
     }
 }
 
+/* A trial that was recorded is recorded again: what rr makes of the scheduling is a part of it. Its kept trace shows the
+ * failure itself. */
+static enum itr_status check_recorder(const struct itr_options *options, const struct replay *replay,
+                                      struct itr_error *err) {
+    char path[1200];
+    char why[256] = "";
+    snprintf(path, sizeof path, "%s/failures/%" PRIu64 "/rr", options->words.items[0], replay->trial);
+    bool kept = itr_path_exists(path);
+    if (replay->cell.record[0] == '\0') {
+        return ITR_OK;
+    }
+    if (!itrp_can_record(why, sizeof why)) {
+        return itr_fail(err, ITR_E_UNSUPPORTED, 0, "the trial was recorded with %s, which cannot be done here: %s%s%s",
+                        replay->cell.record, why, kept ? "; its trace is " : "", kept ? path : "");
+    }
+    if (kept && !options->json) {
+        printf("its trace: %s replay \"%s\"\n", replay->cell.record, path);
+    }
+    return ITR_OK;
+}
+
 struct counts {
     uint64_t same;
     uint64_t failed;
@@ -122,6 +143,7 @@ static json_t *run_again(const struct replay *replay, struct itr_work *work, str
                                     .seed = replay->seed,
                                     .case_name = replay->cell.case_name,
                                     .at = replay->cell.at,
+                                    .recorder = replay->cell.record,
                                     .plan = &plan,
                                     .seen = &seen,
                                     .modules = &work->modules,
@@ -280,6 +302,9 @@ int itr_command_replay(const struct itr_options *options, const struct itr_layou
     }
     if (status == ITR_OK && options->debug != NULL && replay.cell.aim.gate) {
         debug_instead_of_gate(&replay.cell);
+    }
+    if (status == ITR_OK) {
+        status = check_recorder(options, &replay, &error);
     }
     if (status == ITR_OK) {
         status = itr_work_open(&work, &replay.cell, layout, &error);

@@ -35,6 +35,9 @@ static enum itr_status read_resumed(const struct itr_options *options, struct it
     if (status == ITR_OK && (cells->count == 0 || !itr_json_from_hex(json_object_get(json, "seed"), &campaign->seed))) {
         status = itr_fail(err, ITR_E_FORMAT, 0, "%s/campaign.json has no cells or no seed", options->output);
     }
+    if (status == ITR_OK) {
+        status = itr_run_check_recorder(cells->items, cells->count, err);
+    }
     campaign->until_fail = json_is_true(json_object_get(json, "until_fail"));
     campaign->resume = true;
     json_decref(json);

@@ -9,6 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Longest time that packing may take: it copies the host's and the library's files. */
+enum { PACK_MS = 120000 };
+
 static enum itr_status write_stream(const char *folder, const char *name, const struct itr_capture *capture,
                                     struct itr_error *err) {
     size_t head_bytes = 0;
@@ -33,8 +36,39 @@ static enum itr_status write_stream(const char *folder, const char *name, const 
 static enum itr_status write_replay(const char *folder, const char *name, const struct itr_record *record,
                                     struct itr_error *err) {
     char text[4096];
+    const struct itr_kept_recording *kept = record->recording;
     int length = snprintf(text, sizeof text, "initrace replay \"%s\" %" PRIu64 "\n", folder, record->trial);
+    if (kept != NULL) {
+        bool trouble = kept->trouble[0] != '\0';
+        length += snprintf(text + length, sizeof text - (size_t)length, "%s replay \"%s/%s\"%s%s\n", record->recorder,
+                           folder, kept->folder, trouble ? " # " : "", kept->trouble);
+    }
     return itr_folder_write(folder, name, text, (size_t)length, err);
+}
+
+void itr_evidence_keep_recording(const char *folder, const struct itr_record *record, struct itr_kept_recording *kept) {
+    char path[1200];
+    struct itr_error error = {0};
+    uv_fs_t request;
+    *kept = (struct itr_kept_recording){0};
+    snprintf(kept->folder, sizeof kept->folder, "failures/%" PRIu64 "/rr", record->trial);
+    snprintf(path, sizeof path, "%s/failures/%" PRIu64, folder, record->trial);
+    enum itr_status status = itr_folder_make(path, &error);
+    snprintf(path, sizeof path, "%s/%s", folder, kept->folder);
+    if (status == ITR_OK) {
+        itrp_recording_remove(path); /* of a trial that a killed runner did not record */
+        int result = uv_fs_rename(NULL, &request, record->seen->recording, path, NULL);
+        uv_fs_req_cleanup(&request);
+        status = result == 0 ? ITR_OK : itr_fail(&error, ITR_E_SYSTEM, result, "there is no trace: %s", uv_strerror(result));
+    }
+    if (status == ITR_OK && !itrp_recording_is_complete(path)) {
+        status = itr_fail(&error, ITR_E_FORMAT, 0, "the trace is not complete, and was not packed");
+    }
+    if (status == ITR_OK) {
+        status = itrp_recording_pack(path, PACK_MS, &error);
+    }
+    kept->packed = status == ITR_OK;
+    snprintf(kept->trouble, sizeof kept->trouble, "%.*s", (int)sizeof kept->trouble - 1, error.text);
 }
 
 /* Linux names it "core" or "core.PID", by core_pattern and core_uses_pid. */

@@ -46,7 +46,7 @@ static const struct option table[] = {
      "perturb the scheduling of the hosts' threads, from the seed, under the debugger"},
     {"gate", NULL, RUN, FLAG, AT(gate), NOWHERE,
      "fire at SYMBOL[+OFFSET][@THREAD] without a debugger: the host writes a jump there, for the first time it is reached (Windows)"},
-    {"record", "HOW", RUN, WORD, AT(record), NOWHERE, "record each host (rr); not in this version: it is refused, with the reason why rr could not run here"},
+    {"record", "HOW", RUN, WORD, AT(record), NOWHERE, "run each host under rr record --chaos (rr) and keep the packed trace of a trial that is not as expected; without exact points, --watch and --chaos (Linux)"},
     {"count", "N", RUN | LOCATE | REPLAY, NUMBER, AT(count), AT(has_count), "trials of each cell (1000; of each place of a sweep: 1, of locate: 2; replay: 1)"},
     {"duration", "TIME", RUN, TIME, AT(duration_ns), NOWHERE, "instead of --count: so long for each cell"},
     {"until-fail", NULL, RUN, FLAG, AT(until_fail), NOWHERE, "end a cell with its first trial that is not as expected"},

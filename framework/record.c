@@ -173,6 +173,14 @@ static json_t *stream_to_json(const struct itr_capture *capture) {
     return json;
 }
 
+static json_t *recording_to_json(const struct itr_kept_recording *kept) {
+    json_t *json = json_pack("{s:s, s:b}", "folder", kept->folder, "packed", (int)kept->packed);
+    if (kept->trouble[0] != '\0') {
+        itr_record_put(&json, "trouble", itr_record_string(kept->trouble, strlen(kept->trouble)));
+    }
+    return json;
+}
+
 /* What is there only when it says something: most trials print nothing and leave nothing behind. Takes `json`
  * over and returns it, or NULL. */
 static json_t *add_rare(const struct itr_record *record, json_t *json) {
@@ -201,6 +209,12 @@ static json_t *add_rare(const struct itr_record *record, json_t *json) {
     if (record->classification->detail[0] != '\0') {
         itr_record_put(&json, "detail",
             itr_record_string(record->classification->detail, strlen(record->classification->detail)));
+    }
+    if (record->recorder != NULL && record->recorder[0] != '\0') {
+        itr_record_put(&json, "record", json_string(record->recorder));
+    }
+    if (record->recording != NULL) {
+        itr_record_put(&json, "recording", recording_to_json(record->recording));
     }
     if (record->evidence != NULL) {
         itr_record_put(&json, "evidence", json_string(record->evidence));

@@ -9,6 +9,13 @@
 
 #define ITR_RECORD_FORMAT 1
 
+/* What became of the recording of a host (observe.h) that was kept. */
+struct itr_kept_recording {
+    char folder[64];   /* below the campaign's */
+    bool packed;       /* it needs no file outside of its folder any more */
+    char trouble[240]; /* why it is not packed, or not there; "": nothing */
+};
+
 struct itr_record {
     uint64_t cell; /* index in campaign.json */
     uint64_t trial;
@@ -19,6 +26,8 @@ struct itr_record {
     const struct itr_observation *seen;
     const struct itr_modules *modules;
     const struct itr_classification *classification;
+    const char *recorder; /* the cell's; NULL or "": none */
+    const struct itr_kept_recording *recording; /* NULL: none was kept */
     const char *evidence; /* folder below the campaign's, NULL: none was kept */
 };
 

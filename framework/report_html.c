@@ -37,7 +37,7 @@ static void table_row(struct itr_text *out, const struct itr_summary *summary, s
     cell_text(out, "td", cell->control[0] ? cell->control : "");
     cell_text(out, "td", cell->aim.event == ITR_EVENT_NONE ? "" : cell->at);
     cell_text(out, "td", cell->go);
-    snprintf(system, sizeof system, "%s%s", cell->system, cell->debugged ? " dbg" : cell->aim.gate ? " gate" : "");
+    itr_cell_system(cell, system, sizeof system);
     cell_text(out, "td", system);
     itr_text_printf(out,
                     "<td class=n>%" PRIu64 "</td><td class=n>%" PRIu64 "</td><td class=n>%.3f&nbsp;%%</td>"
@@ -96,8 +96,12 @@ static void section(struct itr_text *out, const struct itr_summary *summary, siz
             itr_text_add(out, "</code><br>first: <code>");
             escaped(out, one->detail);
         }
-        itr_text_printf(out, "</code></td><td><code>initrace replay DIR %" PRIu64 "</code></td></tr>\n",
-                        one->first_trial);
+        itr_text_printf(out, "</code></td><td><code>initrace replay DIR %" PRIu64, one->first_trial);
+        if (summary->cells[i].record[0] != '\0' && one->outcome != ITR_OUTCOME_TOOL_ERROR) {
+            itr_text_printf(out, "</code><br><code>%s replay DIR/failures/%" PRIu64 "/rr", summary->cells[i].record,
+                            one->first_trial);
+        }
+        itr_text_add(out, "</code></td></tr>\n");
     }
     itr_text_add(out, "</table>\n");
 }

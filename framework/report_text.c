@@ -42,7 +42,7 @@ static void fill(struct row *row, const struct itr_cell *cell, const struct itr_
     safe(row->column[0], room, arm);
     safe(row->column[1], room, cell->aim.event == ITR_EVENT_NONE ? "-" : cell->at);
     safe(row->column[2], room, cell->go[0] ? cell->go : "-");
-    snprintf(arm, sizeof arm, "%s%s", cell->system, cell->debugged ? " dbg" : cell->aim.gate ? " gate" : "");
+    itr_cell_system(cell, arm, sizeof arm);
     safe(row->column[3], room, arm);
     snprintf(row->column[4], room, "%" PRIu64, itr_tally_valid(tally));
     snprintf(row->column[5], room, "%" PRIu64, itr_tally_unexpected(tally));
@@ -140,6 +140,10 @@ static void print_signatures(struct itr_text *out, const struct itr_summary *sum
         if (summary->folder[0] != '\0') {
             itr_text_printf(out, "      replay: initrace replay \"%s\" %" PRIu64 "\n", summary->folder,
                             one->first_trial);
+        }
+        if (summary->folder[0] != '\0' && summary->cells[k].record[0] != '\0' && one->outcome != ITR_OUTCOME_TOOL_ERROR) {
+            itr_text_printf(out, "      look: %s replay \"%s/failures/%" PRIu64 "/rr\"\n", summary->cells[k].record,
+                            summary->folder, one->first_trial);
         }
     }
     if (tally->signature_count > 8) {

@@ -4,8 +4,13 @@
 
 #include "framework/settle.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Of a recorded host, in its working directory. */
+#define RECORDING_NAME "/rr"
 
 enum {
     FIRST_LOOK_MS = 3,
@@ -13,6 +18,7 @@ enum {
     LOOKS_OFTEN = 20, /* after so many looks at a waiting host, the next ones come more seldom */
     LOOK_SELDOM_MS = 10,
     END_TREE_MS = 3000,
+    RECORDER_END_MS = 10000, /* a recorder has to write its recording when its host was ended */
     DRAIN_MS = 2000, /* after the tree's end a pipe can only still hold what was written before */
     READ_BYTES = 64 * 1024,
 };
@@ -28,6 +34,8 @@ struct itr_slot {
     uv_loop_t loop;
     uv_timer_t timer;
     char *directory;
+    char *recording;   /* folder of the last trial's, in `directory` */
+    bool has_recorded; /* it may be there */
     struct itrp_memory ledger;
     struct stream streams[2]; /* standard output, standard error */
     char *read_buffer;
@@ -137,11 +145,24 @@ static void on_host_exit(struct itrp_process *process, void *context) {
     }
 }
 
-static void end_host(struct itr_slot *slot, enum itr_end end) {
-    slot->observation->end = end;
-    slot->observation->ended_by_runner = true;
-    uv_timer_stop(&slot->timer);
+static void on_recorder_late(uv_timer_t *timer) {
+    struct itr_slot *slot = timer->data;
     itrp_process_kill(slot->process);
+}
+
+static void end_host(struct itr_slot *slot, enum itr_end end) {
+    struct itr_observation *seen = slot->observation;
+    seen->end = end;
+    seen->ended_by_runner = true;
+    uv_timer_stop(&slot->timer);
+    if (!slot->setup->recorded) {
+        itrp_process_kill(slot->process);
+        return;
+    }
+    uv_timer_start(&slot->timer, on_recorder_late, RECORDER_END_MS, 0);
+    if (!itrp_process_end_recorded(slot->process) && seen->tool.status == ITR_OK) {
+        itr_fail(&seen->tool, ITR_E_TIMEOUT, 0, "the recorder did not end, and had no host any more, or none yet");
+    }
 }
 
 /* ---- looking ---- */
@@ -201,6 +222,7 @@ static enum itr_status start(struct itr_slot *slot, const uv_file *write_ends) {
         .own_console = slot->setup->own_console,
         .core_limit_bytes = slot->setup->core_limit_bytes,
         .debug = slot->setup->debug != NULL ? &slot->debug_plan : NULL,
+        .record_to = slot->setup->recorded ? slot->recording : NULL,
     };
     return itrp_process_start(&slot->process, &slot->loop, &spec, on_host_exit, slot, &slot->observation->tool);
 }
@@ -251,6 +273,26 @@ static void keep_report(struct itr_slot *slot) {
     }
 }
 
+/* A recorder that came to no end of its own ended in its own way, not in its host's. */
+static void keep_recording(struct itr_slot *slot) {
+    struct itr_observation *seen = slot->observation;
+    seen->recording = slot->recording;
+    if (seen->tool.status == ITR_OK && !itrp_recording_is_complete(slot->recording)) {
+        char how[32];
+        snprintf(how, sizeof how, "exit code %" PRIu32, seen->exit.code);
+        itr_fail(&seen->tool, ITR_E_SYSTEM, 0,
+                 "the recorder ended (%s) before its recording was complete: what became of the host is not known, and "
+                 "standard error may say why",
+                 seen->exit.signaled ? itrp_signal_name(seen->exit.signal) : how);
+    }
+}
+
+static void remove_recording(struct itr_slot *slot) {
+    if (slot->has_recorded) {
+        itrp_recording_remove(slot->recording);
+    }
+}
+
 static void begin(struct itr_slot *slot) {
     uv_file write_ends[2] = {-1, -1};
     struct itr_observation *seen = slot->observation;
@@ -289,6 +331,9 @@ static void begin_trial(struct itr_slot *slot, const struct itr_setup *setup, co
     itr_capture_reset(&slot->streams[1].capture);
     itr_ledger_prepare(slot->ledger.base, &plan->request, nonce);
     plan_debugger(slot);
+    slot->has_recorded = slot->has_recorded || setup->recorded; /* a killed runner may have left one */
+    remove_recording(slot);
+    slot->has_recorded = setup->recorded;
     observation->begin_ns = uv_hrtime();
     uv_update_time(&slot->loop);
     begin(slot);
@@ -302,6 +347,9 @@ static void finish_trial(struct itr_slot *slot) {
     struct itr_observation *seen = slot->observation;
     uv_timer_stop(&slot->timer);
     if (slot->process != NULL) {
+        if (slot->setup->recorded) {
+            keep_recording(slot);
+        }
         keep_report(slot);
         itrp_process_close(slot->process);
         slot->process = NULL;
@@ -379,14 +427,17 @@ enum itr_status itr_slot_open(struct itr_slot **out, const char *directory, stru
     int result = UV_ENOMEM;
     if (slot != NULL) {
         slot->directory = strdup(directory);
+        slot->recording = malloc(strlen(directory) + sizeof RECORDING_NAME);
         slot->read_buffer = malloc(READ_BYTES);
     }
-    if (slot != NULL && slot->directory != NULL && slot->read_buffer != NULL) {
+    if (slot != NULL && slot->directory != NULL && slot->recording != NULL && slot->read_buffer != NULL) {
+        sprintf(slot->recording, "%s" RECORDING_NAME, directory);
         result = uv_loop_init(&slot->loop);
     }
     if (result != 0) {
         if (slot != NULL) {
             free(slot->directory);
+            free(slot->recording);
             free(slot->read_buffer);
             free(slot);
         }
@@ -413,9 +464,11 @@ void itr_slot_close(struct itr_slot *slot) {
     if (uv_loop_close(&slot->loop) != 0) {
         ITR_BUG("a slot's loop still has handles");
     }
+    remove_recording(slot);
     itrp_memory_close(&slot->ledger);
     itr_capture_release(&slot->streams[0].capture);
     itr_capture_release(&slot->streams[1].capture);
+    free(slot->recording);
     free(slot->directory);
     free(slot->read_buffer);
     free(slot->trace);

@@ -14,6 +14,7 @@ struct itr_setup {
     uint64_t quiet_ns;
     bool own_console;
     uint64_t core_limit_bytes;
+    bool recorded; /* the hosts run under a recorder, which leaves a recording of each; not with `debug` */
     /* NULL: the hosts run free. Else they run under a debugger, with this plan; the trial's own plan gives
      * point, shot and seed. */
     const struct itrp_debug_plan *debug;

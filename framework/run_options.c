@@ -36,6 +36,7 @@ void itr_run_selection(const struct itr_options *options, struct itr_selection *
         .sweep_thread = options->thread != NULL ? (enum itr_role)itr_role_of(options->thread) : ITR_ROLE_INIT,
         .chaos = options->chaos,
         .gate = options->gate,
+        .record = options->record,
         .watch = options->watch,
     };
 }
@@ -153,6 +154,18 @@ static enum itr_status check_debugger(const struct itr_cells *cells, struct itr_
     return ITR_OK;
 }
 
+enum itr_status itr_run_check_recorder(const struct itr_cell *cells, size_t count, struct itr_error *err) {
+    char why[256] = "";
+    bool needed = false;
+    for (size_t i = 0; i < count; i++) {
+        needed = needed || cells[i].record[0] != '\0';
+    }
+    return !needed || itrp_can_record(why, sizeof why)
+               ? ITR_OK
+               : itr_fail(err, ITR_E_UNSUPPORTED, 0,
+                          "--record rr cannot be done here: %s; --chaos perturbs the scheduling without it", why);
+}
+
 enum itr_status itr_run_cells(const struct itr_options *options, const struct itr_layout *layout,
                               const struct itr_selection *selection, struct itr_cells *cells, struct itr_error *err) {
     bool ad_hoc = options->library != NULL || options->host != NULL || options->function != NULL;
@@ -163,7 +176,10 @@ enum itr_status itr_run_cells(const struct itr_options *options, const struct it
     }
     enum itr_status status = ad_hoc ? select_ad_hoc(options, layout, selection, cells, err)
                                     : select_cases(options, layout, selection, cells, err);
-    return status == ITR_OK ? check_debugger(cells, err) : status;
+    if (status == ITR_OK) {
+        status = check_debugger(cells, err);
+    }
+    return status == ITR_OK ? itr_run_check_recorder(cells->items, cells->count, err) : status;
 }
 
 static uint64_t random_seed(void) {
@@ -189,18 +205,6 @@ void itr_run_campaign_options(const struct itr_options *options, int argc, char 
     };
 }
 
-static enum itr_status check_recorder(const char *recorder, struct itr_error *err) {
-    char why[256] = "";
-    if (strcmp(recorder, "rr") != 0) {
-        return itr_fail(err, ITR_E_USAGE, 0, "--record %s: expected rr", recorder);
-    }
-    if (!itrp_can_record(why, sizeof why)) {
-        return itr_fail(err, ITR_E_UNSUPPORTED, 0, "--record rr cannot be done here: %s; --chaos perturbs the scheduling without it",
-                        why);
-    }
-    return itr_fail(err, ITR_E_UNSUPPORTED, 0, "--record rr is not in this version, though rr could run here");
-}
-
 enum itr_status itr_run_check(const struct itr_options *options, struct itr_error *err) {
     if (options->sweep != NULL &&
         (strcmp(options->sweep, "functions") != 0 && strcmp(options->sweep, "instructions") != 0)) {
@@ -209,8 +213,11 @@ enum itr_status itr_run_check(const struct itr_options *options, struct itr_erro
     if (options->thread != NULL && itr_role_of(options->thread) <= (int)ITR_ROLE_ANY) {
         return itr_fail(err, ITR_E_USAGE, 0, "--thread %s: expected main or init", options->thread);
     }
-    if (options->record != NULL) {
-        return check_recorder(options->record, err);
+    if (options->record != NULL && strcmp(options->record, "rr") != 0) {
+        return itr_fail(err, ITR_E_USAGE, 0, "--record %s: expected rr", options->record);
+    }
+    if (options->record != NULL && options->keep == 0) {
+        return itr_fail(err, ITR_E_USAGE, 0, "--record and --keep 0 do not go together: traces are kept in failure folders");
     }
     if ((options->has_count && (options->count == 0 || options->count > UINT32_MAX)) ||
         options->control_count > UINT32_MAX || options->jobs > 64) {

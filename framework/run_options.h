@@ -21,6 +21,10 @@ enum itr_status itr_run_cells(const struct itr_options *options, const struct it
                               const struct itr_selection *selection, struct itr_cells *cells,
                               struct itr_error *err) ITR_MUST_USE;
 
+/* Asked before the first trial, also of a campaign that goes on: ITR_E_UNSUPPORTED with the reason where cells are
+ * recorded and cannot be. */
+enum itr_status itr_run_check_recorder(const struct itr_cell *cells, size_t count, struct itr_error *err) ITR_MUST_USE;
+
 /* All but the folder: seed, jobs and the like. A random seed where none is given. */
 void itr_run_campaign_options(const struct itr_options *options, int argc, char **argv,
                               struct itr_campaign_options *campaign);

@@ -13,6 +13,11 @@
  * taken by then is blocked in the thread it is aimed at. On a machine with a load of 20 it took more than 20 ms. */
 #define EXACT_HOLD_NS UINT64_C(200000000)
 
+/* rr's chaos holds threads back for up to two seconds: what stands still for less may yet go on. And it makes a start
+ * slower than the case's deadline allows for. */
+#define RECORDED_QUIET_NS UINT64_C(5000000000)
+#define RECORDED_DEADLINE_NS UINT64_C(60000000000)
+
 struct choice {
     const struct itr_case *c;
     const struct itr_variant *variant;
@@ -136,6 +141,12 @@ static enum itr_status choose_aim(const struct choice *choice, struct itr_cell *
     }
     cell->debugged = (exact && event != ITR_EVENT_NONE && !cell->aim.gate) || s->chaos || s->watch.count > 0;
     cell->chaos = s->chaos;
+    if (cell->debugged && s->record != NULL) {
+        return itr_fail(choice->err, ITR_E_USAGE, 0,
+                        "%s: --record %s goes with --at time, a phase or a call, not with exact points, --sweep, --watch or "
+                        "--chaos: they need a debugger, and a host has one tracer at a time",
+                        choice->c->name, s->record);
+    }
     if (cell->debugged && !itrp_capabilities()->exact_points) {
         return itr_fail(choice->err, ITR_E_UNSUPPORTED, 0,
                         "%s: a debugger is needed at %s and there is none here: initrace doctor says why", choice->c->name,
@@ -271,6 +282,11 @@ static enum itr_status add_cell(struct itr_cells *cells, const struct choice *ch
                               .deadline_ns = s->deadline_ns != 0 ? s->deadline_ns : choice->c->deadline_ns,
                               .quiet_ns = choice->c->quiet_ns,
                               .count = v->name != NULL && s->control_count > 0 ? s->control_count : s->count};
+    if (s->record != NULL) {
+        cell->quiet_ns = cell->quiet_ns > RECORDED_QUIET_NS ? cell->quiet_ns : RECORDED_QUIET_NS;
+        cell->deadline_ns = s->deadline_ns != 0 || cell->deadline_ns > RECORDED_DEADLINE_NS ? cell->deadline_ns
+                                                                                           : RECORDED_DEADLINE_NS;
+    }
     if (s->no_exception_record) {
         cell->host_flags &= ~(uint32_t)ITR_HOST_RECORD_EXCEPTIONS;
     }
@@ -283,6 +299,7 @@ static enum itr_status add_cell(struct itr_cells *cells, const struct choice *ch
     ITR_COPY(go, choice->go)
     ITR_COPY(system, itrp_system_name())
     ITR_COPY(at, choice->at)
+    ITR_COPY(record, s->record)
     ITR_COPY(host, v->host)
     ITR_COPY(library, v->library)
     ITR_COPY(function, v->function)

@@ -30,6 +30,7 @@ struct itr_selection {
     enum itr_role sweep_thread;
     bool chaos;
     bool gate;                   /* exact points are fired at by the host's gate, not by a debugger */
+    const char *record;          /* run the hosts under this recorder; NULL: under none */
     struct itr_strings watch;    /* SYMBOL[:SIZE] */
 };
 

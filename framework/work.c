@@ -146,6 +146,7 @@ enum itr_status itr_work_open(struct itr_work *work, const struct itr_cell *cell
         .deadline_ns = cell->deadline_ns,
         .quiet_ns = cell->quiet_ns,
         .own_console = cell->aim.delivery == ITR_DELIVERY_CONSOLE,
+        .recorded = cell->record[0] != '\0',
         .debug = cell->debugged ? &work->debug : NULL,
     };
     work->debug.chaos = cell->chaos;

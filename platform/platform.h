@@ -89,6 +89,9 @@ struct itrp_process_spec {
     uint64_t core_limit_bytes;      /* unix: RLIMIT_CORE */
     const struct itrp_debug_plan *debug; /* NULL: the host runs free; else under a debugger (debug.h), which
                                             writes what became of the shot into the ledger */
+    const char *record_to; /* NULL: nothing is recorded. Else a recorder (rr) is started, and starts the host and
+                              records it into this folder, which must not be there yet: the process, its id and its
+                              exit are the recorder's, which ends as its host did. Not with `debug` */
 };
 
 struct itrp_process;
@@ -106,6 +109,11 @@ uint32_t itrp_process_id(const struct itrp_process *process);
 /* Ends the process and its tree, in a way that cannot be ignored; the exit still comes through
  * on_exit. Harmless after the exit. */
 void itrp_process_kill(struct itrp_process *process);
+
+/* Of a recorded process: ends what is recorded and lets the recorder go on, for as long as the caller waits, since a
+ * recorder that is killed leaves no complete recording. False: it had nothing to end, and was killed itself. Where
+ * nothing is recorded: as itrp_process_kill(), true. */
+bool itrp_process_end_recorded(struct itrp_process *process);
 
 /* Valid once on_exit was called. */
 const struct itrp_exit *itrp_process_exit(const struct itrp_process *process);
@@ -130,19 +138,31 @@ struct itrp_activity {
     bool ready;      /* unix: a thread is running, or would if it were given a processor */
     bool pending;    /* unix: a signal is pending for the process or a thread */
 };
+/* Of a recorded process it is that of the recorder and all its descendants together, and `asleep` cannot be known: a
+ * recorder lets one thread of its host run at a time, and holds others back. */
 enum itr_status itrp_process_activity(const struct itrp_process *process, bool thorough,
                                       struct itrp_activity *activity, struct itr_error *err) ITR_MUST_USE;
 
-/* ---- other people's tools, at a host that stands stopped or is to be recorded ---- */
+/* ---- other people's tools, at a host that stands stopped ---- */
 
 /* How debuggers are told to attach, the process id to follow: "gdb -p". NULL-terminated, static. */
 const char *const *itrp_attach_commands(void);
 /* True if gdb is there, can share a terminal with the runner and may attach to a host. One line in `text`: where
  * it is, or why not. Windows: never, a debugger has a window of its own there. */
 bool itrp_can_attach_gdb(char *text, size_t room);
-/* True if `rr record` can run here: tries the processor's counters and looks for the program. False with one line in
- * `why`. */
+
+/* ---- recordings, made with rr (Linux) ---- */
+
+/* True if processes can be recorded here: a trivial one was, at the first call. False with one line in `why`.
+ * Windows: never. */
 bool itrp_can_record(char *why, size_t room);
+/* True if the recorder came to its own end: else the recording is cut, and the exit of the recorder says nothing of its
+ * host. */
+bool itrp_recording_is_complete(const char *folder);
+/* Makes a recording independent of all files outside of its folder. Ended after `timeout_ms`. */
+enum itr_status itrp_recording_pack(const char *folder, uint32_t timeout_ms, struct itr_error *err) ITR_MUST_USE;
+/* Removes the folder and all that is in it. Nothing happens where there is none. */
+void itrp_recording_remove(const char *folder);
 
 /* ---- names of the system's numbers ---- */
 

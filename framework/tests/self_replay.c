@@ -199,11 +199,12 @@ static void a_point_that_does_not_come_holds_nothing(void **state) {
 static void recording_is_refused_with_a_reason(void **state) {
     char why[256] = "";
     (void)state;
-    bool can = itrp_can_record(why, sizeof why);
-    RUN(ITR_EXIT_UNSUPPORTED, "run", "--library", library, "--record", "rr", "--output", output);
-    assert_contains(err_text(), can ? "not in this version" : why);
-    assert_string_equal(out_text(), "");
-    assert_false(scratch_exists(output, "campaign.json"));
+    if (!itrp_can_record(why, sizeof why)) {
+        RUN(ITR_EXIT_UNSUPPORTED, "run", "--library", library, "--record", "rr", "--output", output);
+        assert_contains(err_text(), why);
+        assert_string_equal(out_text(), "");
+        assert_false(scratch_exists(output, "campaign.json"));
+    }
     RUN(ITR_EXIT_USAGE, "run", "--library", library, "--record", "tape", "--output", output);
     assert_contains(err_text(), "--record tape: expected rr");
     START("doctor", "--format", "json"); /* its exit code speaks of other things too */

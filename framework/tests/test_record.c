@@ -702,6 +702,35 @@ static void a_point_that_was_not_reached_has_no_times(void **state) {
     trial_end_debugged(&trial);
 }
 
+static void a_recorded_trial_says_what_became_of_its_trace(void **state) {
+    struct trial trial;
+    struct itr_kept_recording kept = {.folder = "failures/7/rr", .packed = true};
+    (void)state;
+    trial_begin(&trial);
+    trial.record.recorder = "";
+    json_t *json = line_of(&trial);
+    assert_null(at(json, "record"));
+    json_decref(json);
+    trial.record.recorder = "rr";
+    json = line_of(&trial);
+    assert_text(json, "record", "rr");
+    assert_null(at(json, "recording"));
+    json_decref(json);
+    trial.record.recording = &kept;
+    json = line_of(&trial);
+    assert_text(json, "recording.folder", "failures/7/rr");
+    assert_true(json_is_true(at(json, "recording.packed")));
+    assert_null(at(json, "recording.trouble"));
+    json_decref(json);
+    kept.packed = false;
+    snprintf(kept.trouble, sizeof kept.trouble, "rr pack failed: \xff");
+    json = line_of(&trial);
+    assert_true(json_is_false(at(json, "recording.packed")));
+    assert_non_null(strstr(json_string_value(at(json, "recording.trouble")), "rr pack failed: "));
+    json_decref(json);
+    trial_end(&trial);
+}
+
 /* More were counted than there is room for. */
 static void faults_and_writes_are_cut_and_counted(void **state) {
     struct trial trial;
@@ -788,6 +817,7 @@ int main(void) {
         cmocka_unit_test(a_gate_says_how_it_was_reached),
         cmocka_unit_test(faults_and_writes_have_a_place_and_a_thread),
         cmocka_unit_test(a_point_that_was_not_reached_has_no_times),
+        cmocka_unit_test(a_recorded_trial_says_what_became_of_its_trace),
         cmocka_unit_test(faults_and_writes_are_cut_and_counted),
         cmocka_unit_test(without_memory_there_is_no_record_or_all_of_it),
     };

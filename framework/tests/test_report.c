@@ -420,6 +420,12 @@ static void the_terminal_is_told_what_matters(void **state) {
     assert_has(&text, "no-shot");
     assert_has(&text, "tool-error");
     assert_has(&text, "rate-changed");
+    assert_null(strstr(itr_text_string(&text), "rr replay"));
+    itr_text_reset(&text);
+    snprintf(cells[2].record, sizeof cells[2].record, "rr");
+    itr_report_text(&text, &summary, false);
+    assert_has(&text, "linux rr ");
+    assert_has(&text, "look: rr replay \"/tmp/out/failures/290/rr\"");
     end();
     itr_text_release(&text);
 }
@@ -551,6 +557,7 @@ static void the_summarys_json_is_what_others_script_against(void **state) {
     assert_string_equal(json_string_value(json_object_get(cell, "delivery")), "none");
     assert_string_equal(json_string_value(json_object_get(cell, "at")), "at x");
     assert_true(json_is_false(json_object_get(cell, "debugged")));
+    assert_true(json_is_null(json_object_get(cell, "record")));
     assert_true(json_is_array(json_object_get(cell, "env")));
     assert_int_equal(json_integer_value(json_object_get(cell, "trials")), 100);
     const json_t *outcomes = json_object_get(cell, "outcomes");

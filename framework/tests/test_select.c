@@ -161,6 +161,7 @@ static void a_case_is_a_cell_for_each_go_oldest_first(void **state) {
         assert_int_equal(cell->count, 100);
         assert_int_equal(cell->first_trial, 100 * i);
         assert_false(cell->debugged);
+        assert_string_equal(cell->record, "");
         assert_int_equal(cell->known_count, 0);
     }
 }
@@ -285,6 +286,25 @@ static void a_thread_inside_a_call_needs_a_call(void **state) {
     selection.at = (struct itr_strings)LIST("pthread_create#2");
     assert_selected("", &selection, 1);
     assert_int_equal(cells.items[0].aim.target, ITR_TARGET_CALLER);
+}
+
+/* rr holds threads back by itself, which takes time and is no end. */
+static void a_recorded_cell_has_time(void **state) {
+    struct itr_selection selection = {.count = 1, .go = LIST("1.26"), .record = "rr"};
+    (void)state;
+    assert_selected("", &selection, 1);
+    assert_string_equal(cells.items[0].record, "rr");
+    assert_false(cells.items[0].debugged);
+    assert_int_equal(cells.items[0].quiet_ns, UINT64_C(5000000000));
+    assert_int_equal(cells.items[0].deadline_ns, UINT64_C(60000000000));
+    selection.deadline_ns = UINT64_C(9000000000);
+    assert_selected("", &selection, 2);
+    assert_int_equal(cells.items[1].deadline_ns, UINT64_C(9000000000));
+    selection.chaos = true;
+    assert_refused("", &selection, ITR_E_USAGE, "--record rr goes with --at time, a phase or a call");
+    selection.chaos = false;
+    selection.at = (struct itr_strings)LIST("runtime.main#1");
+    assert_refused("", &selection, ITR_E_USAGE, "--record rr goes with --at time, a phase or a call");
 }
 
 /* A timer's expiry cannot be placed inside a call. */
@@ -652,6 +672,7 @@ int main(void) {
         SELECT_TEST(a_timer_does_not_fire_at_a_call),
         SELECT_TEST(a_gate_is_asked_for_by_option_or_by_point),
         SELECT_TEST(what_a_gate_cannot_do_is_refused),
+        SELECT_TEST(a_recorded_cell_has_time),
         SELECT_TEST(controls_run_at_their_own_point),
         SELECT_TEST(controls_can_be_chosen_by_name),
         SELECT_TEST(another_event_can_be_fired),

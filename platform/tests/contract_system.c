@@ -115,6 +115,17 @@ static void test_what_other_tools_can_do_is_said(void **context) {
     bool can_record = itrp_can_record(record, sizeof record);
     assert_int_equal(can_record, record[0] == '\0');
     assert_null(strchr(record, '\n'));
+    assert_int_equal(can_record, itrp_can_record(record, sizeof record));
+}
+
+/* What is no recording is not complete, cannot be packed, and is removed without a word. */
+static void test_a_recording_that_is_not_there(void **context) {
+    struct itr_error err = {0};
+    (void)context;
+    assert_false(itrp_recording_is_complete("no-such-folder"));
+    itrp_recording_remove("no-such-folder");
+    assert_int_not_equal(itrp_recording_pack("no-such-folder", 20000, &err), ITR_OK);
+    assert_int_not_equal(err.text[0], '\0');
 }
 
 int main(void) {
@@ -127,6 +138,7 @@ int main(void) {
         cmocka_unit_test(test_nonsense_cannot_be_sent),
         cmocka_unit_test(test_signal_names),
         cmocka_unit_test(test_what_other_tools_can_do_is_said),
+        cmocka_unit_test(test_a_recording_that_is_not_there),
     };
     struct itr_error err = {0};
     if (itrp_guard_enter(&err) != ITR_OK) {

@@ -1,5 +1,7 @@
-/* Whether a person's debugger may attach to a host here, and whether rr could record one. It starts neither. */
+/* Whether a person's debugger may attach to a host here, and whether the processor's counters are to be had, which rr
+ * needs. It starts neither. */
 #include "platform/platform.h"
+#include "platform/unix/recorder_unix.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -41,7 +43,7 @@ static bool has_capability(unsigned bit) {
     return line != NULL && (strtoull(line + strlen("\nCapEff:"), NULL, 16) >> bit & 1) != 0;
 }
 
-static bool find_program(const char *name, char *path, size_t room) {
+bool itrp_unix_find_program(const char *name, char *path, size_t room) {
     const char *at = getenv("PATH");
     while (at != NULL && *at != '\0') {
         size_t length = strcspn(at, ":");
@@ -57,7 +59,7 @@ static bool find_program(const char *name, char *path, size_t room) {
 bool itrp_can_attach_gdb(char *text, size_t room) {
     long scope = setting("/proc/sys/kernel/yama/ptrace_scope", 0);
     char path[200];
-    if (!find_program("gdb", path, sizeof path)) {
+    if (!itrp_unix_find_program("gdb", path, sizeof path)) {
         snprintf(text, room, "no program gdb in PATH");
         return false;
     }
@@ -72,8 +74,8 @@ bool itrp_can_attach_gdb(char *text, size_t room) {
     return true;
 }
 
-/* rr counts branches: it needs the processor's own counters, which most virtual machines lack. */
-static bool can_count(char *why, size_t room) {
+bool itrp_unix_can_count(char *why, size_t room) {
+    long paranoid = setting("/proc/sys/kernel/perf_event_paranoid", 0);
     struct perf_event_attr cycles = {.type = PERF_TYPE_HARDWARE,
                                      .size = sizeof cycles,
                                      .config = PERF_COUNT_HW_CPU_CYCLES,
@@ -81,32 +83,17 @@ static bool can_count(char *why, size_t room) {
                                      .exclude_kernel = 1,
                                      .exclude_hv = 1};
     long counter = syscall(SYS_perf_event_open, &cycles, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
-    if (counter >= 0) {
-        close((int)counter);
-        return true;
-    }
-    bool missing = errno == ENOENT || errno == EOPNOTSUPP || errno == ENODEV;
-    snprintf(
-        why, room, "%s (perf_event_open: %s)",
-        missing
-            ? "the processor's performance counters are not to be had, as in most virtual machines"
-            : "the processor's performance counters may not be used",
-        strerror(errno));
-    return false;
-}
-
-bool itrp_can_record(char *why, size_t room) {
-    long paranoid = setting("/proc/sys/kernel/perf_event_paranoid", 0);
-    char path[200];
-    if (!can_count(why, room)) {
+    if (counter < 0) {
+        bool missing = errno == ENOENT || errno == EOPNOTSUPP || errno == ENODEV;
+        snprintf(why, room, "%s (perf_event_open: %s)",
+                 missing ? "the processor's performance counters are not to be had, as in most virtual machines"
+                         : "the processor's performance counters may not be used",
+                 strerror(errno));
         return false;
     }
+    close((int)counter);
     if (paranoid > 1 && !has_capability(CAPABILITY_ADMIN) && !has_capability(CAPABILITY_PERFMON)) {
         snprintf(why, room, "kernel.perf_event_paranoid is %ld, rr needs 1 or less", paranoid);
-        return false;
-    }
-    if (!find_program("rr", path, sizeof path)) {
-        snprintf(why, room, "no program rr in PATH");
         return false;
     }
     return true;

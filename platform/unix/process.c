@@ -4,6 +4,7 @@
 #include "platform/platform.h"
 #include "framework/ledger.h"
 #include "platform/unix/process_unix.h"
+#include "platform/unix/recorder_unix.h"
 #include "platform/unix/tree.h"
 
 #include <errno.h>
@@ -29,6 +30,8 @@
 #define TRIAL_VARIABLE "INITRACE_TRIAL"
 #define PROCESSES_MAX 256
 #define ADOPTED_MAX 512
+/* Of a recorded host's tree, more are not looked at. */
+#define RECORDED_MAX 64
 
 extern char **environ;
 
@@ -38,6 +41,7 @@ struct itrp_process {
     bool ended;
     bool handle_open;
     bool closing;
+    bool recorder; /* the process is a recorder, its host a child of it */
     uv_poll_t watch;
     itrp_exit_fn on_exit;
     void *context;
@@ -163,7 +167,7 @@ _Noreturn void itrp_unix_become_host(const struct itrp_unix_start *start) {
         (start->spec->directory == NULL || chdir(start->spec->directory) == 0)) {
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
-        execve(start->spec->program, start->arguments, start->environment);
+        execve(start->arguments[0], start->arguments, start->environment);
     }
     start->words->error = errno != 0 ? errno : EINVAL;
     _exit(127);
@@ -279,18 +283,24 @@ static enum itr_status watch_host(struct itrp_process *process, uv_loop_t *loop,
                        : itr_fail(err, ITR_E_SYSTEM, result, "cannot watch the host: %s", uv_strerror(result));
 }
 
+/* A recorder's words come first, and the host's own path and words after them. */
 static char **make_arguments(const struct itrp_process_spec *spec) {
+    const char *before[ITRP_UNIX_RECORDER_WORDS_MAX];
+    size_t first = spec->record_to != NULL ? itrp_unix_recorder_words(spec->record_to, before) : 0;
     size_t count = 0;
     while (spec->arguments != NULL && spec->arguments[count] != NULL) {
         count++;
     }
-    char **list = calloc(count + 2, sizeof *list);
+    char **list = calloc(first + count + 2, sizeof *list);
     if (list == NULL) {
         return NULL;
     }
-    list[0] = (char *)(uintptr_t)spec->program;
+    for (size_t i = 0; i < first; i++) {
+        list[i] = (char *)(uintptr_t)before[i];
+    }
+    list[first] = (char *)(uintptr_t)spec->program;
     for (size_t i = 0; i < count; i++) {
-        list[i + 1] = (char *)(uintptr_t)spec->arguments[i];
+        list[first + i + 1] = (char *)(uintptr_t)spec->arguments[i];
     }
     return list;
 }
@@ -366,6 +376,7 @@ enum itr_status itrp_process_start(struct itrp_process **out, uv_loop_t *loop,
     process->pidfd = -1;
     process->on_exit = on_exit;
     process->context = context;
+    process->recorder = spec->record_to != NULL;
     snprintf(process->nonce, sizeof process->nonce, "%016" PRIx64, spec->nonce);
     process->registered = registry_take(process->nonce);
     if (process->registered < 0) {
@@ -408,6 +419,25 @@ void itrp_process_kill(struct itrp_process *process) {
         kill(-process->id, SIGKILL);
         kill(process->id, SIGKILL);
     }
+}
+
+bool itrp_process_end_recorded(struct itrp_process *process) {
+    pid_t children[RECORDED_MAX];
+    bool any = !process->recorder;
+    size_t count = process->recorder && !process->ended && process->id > 0
+                       ? itrp_tree_children(process->id, children, RECORDED_MAX)
+                       : 0;
+    for (size_t i = 0; i < count; i++) {
+        char what = itrp_tree_state(children[i]);
+        if (what != 'Z' && what != 'X' && what != 0) {
+            any = true;
+            kill(children[i], SIGKILL);
+        }
+    }
+    if (count == 0 || !any) {
+        itrp_process_kill(process);
+    }
+    return any;
 }
 
 /* Kills and reaps what has been adopted from this host's tree. Returns how many are left to wait for;
@@ -543,12 +573,11 @@ static void add_task(pid_t id, const char *task, struct itrp_activity *activity)
     }
 }
 
-static enum itr_status look_at_tasks(const struct itrp_process *process, struct itrp_activity *activity,
-                                     struct itr_error *err) {
+static enum itr_status look_at_tasks(pid_t id, struct itrp_activity *activity, struct itr_error *err) {
     char path[64];
     struct dirent *entry = NULL;
 
-    snprintf(path, sizeof path, "/proc/%ld/task", (long)process->id);
+    snprintf(path, sizeof path, "/proc/%ld/task", (long)id);
     DIR *tasks = opendir(path);
     if (tasks == NULL) {
         return itr_fail(err, ITR_E_SYSTEM, errno, "cannot read %s: %s", path, strerror(errno));
@@ -557,29 +586,45 @@ static enum itr_status look_at_tasks(const struct itrp_process *process, struct 
     activity->asleep = true;
     while ((entry = readdir(tasks)) != NULL) {
         if (entry->d_name[0] != '.') {
-            add_task(process->id, entry->d_name, activity);
+            add_task(id, entry->d_name, activity);
         }
     }
     closedir(tasks);
     return ITR_OK;
 }
 
-enum itr_status itrp_process_activity(const struct itrp_process *process, bool thorough,
-                                      struct itrp_activity *activity, struct itr_error *err) {
+/* Adds what one process is doing. */
+static enum itr_status look_at(pid_t id, bool thorough, struct itrp_activity *activity, struct itr_error *err) {
     clockid_t clock = 0;
     struct timespec used;
-    enum itr_status status = ITR_OK;
-
-    *activity = (struct itrp_activity){0};
-    if (thorough) {
-        status = look_at_tasks(process, activity, err);
-    }
-    if (status == ITR_OK && (clock_getcpuclockid(process->id, &clock) != 0 || clock_gettime(clock, &used) != 0)) {
-        status = itr_fail(err, ITR_E_SYSTEM, errno, "cannot read the processor time of process %ld",
-                          (long)process->id);
+    enum itr_status status = thorough ? look_at_tasks(id, activity, err) : ITR_OK;
+    if (status == ITR_OK && (clock_getcpuclockid(id, &clock) != 0 || clock_gettime(clock, &used) != 0)) {
+        status = itr_fail(err, ITR_E_SYSTEM, errno, "cannot read the processor time of process %ld", (long)id);
     }
     if (status == ITR_OK) {
-        activity->cpu_ns = (uint64_t)used.tv_sec * 1000000000u + (uint64_t)used.tv_nsec;
+        activity->cpu_ns += (uint64_t)used.tv_sec * 1000000000u + (uint64_t)used.tv_nsec;
+    }
+    return status;
+}
+
+/* Adds the descendants of a recorder; one that ends meanwhile is passed over. */
+static void look_at_recorded(pid_t recorder, bool thorough, struct itrp_activity *activity) {
+    pid_t found[RECORDED_MAX];
+    size_t count = itrp_tree_children(recorder, found, RECORDED_MAX);
+    for (size_t i = 0; i < count; i++) {
+        if (look_at(found[i], thorough, activity, NULL) == ITR_OK) {
+            count += itrp_tree_children(found[i], found + count, RECORDED_MAX - count);
+        }
+    }
+}
+
+enum itr_status itrp_process_activity(const struct itrp_process *process, bool thorough,
+                                      struct itrp_activity *activity, struct itr_error *err) {
+    *activity = (struct itrp_activity){0};
+    enum itr_status status = look_at(process->id, thorough, activity, err);
+    if (status == ITR_OK && process->recorder) {
+        look_at_recorded(process->id, thorough, activity);
+        activity->asleep = false;
     }
     return status;
 }

@@ -113,27 +113,33 @@ char itrp_tree_state(pid_t process) {
     return after_name != NULL && after_name[1] == ' ' ? after_name[2] : '\0';
 }
 
-/* Kills the children that any thread of this process has. Returns how many it saw. */
-static long kill_children_of_all_threads(void) {
-    long seen = 0;
-    DIR *threads = opendir("/proc/self/task");
+size_t itrp_tree_children(pid_t process, pid_t *children, size_t max) {
+    char path[300];
+    size_t count = 0;
     struct dirent *entry = NULL;
-    while (threads != NULL && (entry = readdir(threads)) != NULL) {
-        char path[300];
+    snprintf(path, sizeof path, "/proc/%ld/task", (long)process);
+    DIR *threads = opendir(path);
+    while (threads != NULL && count < max && (entry = readdir(threads)) != NULL) {
         char text[4096];
-        pid_t children[512];
-        snprintf(path, sizeof path, "/proc/self/task/%s/children", entry->d_name);
+        snprintf(path, sizeof path, "/proc/%ld/task/%.20s/children", (long)process, entry->d_name);
         if (entry->d_name[0] == '.' || read_small(path, text, sizeof text) <= 0) {
             continue;
         }
-        long count = parse_ids(text, children, sizeof children / sizeof children[0]);
-        for (long i = 0; i < count && i < (long)(sizeof children / sizeof children[0]); i++) {
-            kill(children[i], SIGKILL);
-        }
-        seen += count;
+        long more = parse_ids(text, children + count, max - count);
+        count = (size_t)more < max - count ? count + (size_t)more : max;
     }
     if (threads != NULL) {
         closedir(threads);
+    }
+    return count;
+}
+
+/* Kills the children that any thread of this process has. Returns how many it saw. */
+static size_t kill_children_of_all_threads(void) {
+    pid_t children[512];
+    size_t seen = itrp_tree_children(getpid(), children, sizeof children / sizeof children[0]);
+    for (size_t i = 0; i < seen; i++) {
+        kill(children[i], SIGKILL);
     }
     return seen;
 }
@@ -141,7 +147,7 @@ static long kill_children_of_all_threads(void) {
 bool itrp_tree_end_descendants(uint32_t timeout_ms) {
     uint64_t deadline_ms = itrp_tree_now_ms() + timeout_ms;
     do {
-        long seen = kill_children_of_all_threads();
+        size_t seen = kill_children_of_all_threads();
         int status = 0;
         while (waitpid(-1, &status, WNOHANG) > 0) {
         }

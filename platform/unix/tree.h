@@ -12,6 +12,9 @@
  * ending some), or -1 if /proc does not tell. One system call when there are none. */
 long itrp_tree_adopted(pid_t *children, size_t max);
 
+/* Children of all threads of `process`: at most `max` ids, returns how many it put there. */
+size_t itrp_tree_children(pid_t process, pid_t *children, size_t max);
+
 /* True if `process` has `name=value` in its environment. False also for one that cannot be read. */
 bool itrp_tree_has_variable(pid_t process, const char *name, const char *value);
 

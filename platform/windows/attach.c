@@ -12,8 +12,3 @@ bool itrp_can_attach_gdb(char *text, size_t room) {
     snprintf(text, room, "no debugger is opened on this system");
     return false;
 }
-
-bool itrp_can_record(char *why, size_t room) {
-    snprintf(why, room, "rr runs on Linux only");
-    return false;
-}

@@ -258,6 +258,9 @@ enum itr_status itrp_process_start(struct itrp_process **out, uv_loop_t *loop,
                                    const struct itrp_process_spec *spec, itrp_exit_fn on_exit,
                                    void *context, struct itr_error *err) {
     HANDLE inherited[INHERITED] = {0};
+    if (spec->record_to != NULL) {
+        return itr_fail(err, ITR_E_UNSUPPORTED, 0, "hosts cannot be recorded on this system");
+    }
     struct itrp_process *process = calloc(1, sizeof *process);
     if (process == NULL) {
         return itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory");
@@ -316,6 +319,11 @@ void itrp_process_kill(struct itrp_process *process) {
         itrp_windows_debugger_killed(process->debugger);
     }
     TerminateJobObject(process->job, KILLED_CODE);
+}
+
+bool itrp_process_end_recorded(struct itrp_process *process) {
+    itrp_process_kill(process);
+    return true;
 }
 
 void itrp_process_close(struct itrp_process *process) {
