@@ -17,9 +17,6 @@ enum { LET_RUN_STEPS = 4096 }; /* now and then the others run beside one step */
 /* Longest time that a function or loop that showed nothing new before may take. */
 #define RUN_OVER_NS UINT64_C(3000000000)
 
-/* In EFLAGS: a trap after the next instruction. */
-#define TRAP_FLAG 0x100u
-
 static uint64_t steps_max(const struct itrp_windows_debugger *debugger) {
     uint64_t wanted = debugger->plan->trace_steps_max;
     return wanted != 0 && wanted < ITRP_DEBUG_STEPS_MAX ? wanted : ITRP_DEBUG_STEPS_MAX;
@@ -258,6 +255,6 @@ void itrp_windows_trace_step(struct itrp_windows_debugger *debugger,
             return;
         }
     }
-    context->EFlags |= TRAP_FLAG;
+    context->EFlags |= ITRP_WINDOWS_TRAP_FLAG;
     thread->stepping = true;
 }
