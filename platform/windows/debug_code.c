@@ -12,9 +12,6 @@
 #define BREAKPOINT 0xCC
 #define PUSH_FLAGS 0x9C
 
-/* In EFLAGS: a trap after the next instruction. */
-#define TRAP_FLAG 0x100u
-
 /* A thread that is not over its breakpoint by then waits for something, perhaps for one of the others. */
 #define STEP_OVER_NS UINT64_C(100000000)
 
@@ -178,7 +175,7 @@ bool itrp_windows_code_step_over(struct itrp_windows_debugger *debugger,
         }
     }
     itrp_windows_code_update(debugger);
-    context->EFlags |= TRAP_FLAG;
+    context->EFlags |= ITRP_WINDOWS_TRAP_FLAG;
     return true;
 }
 
@@ -254,15 +251,15 @@ static void clean_pushed_flags(struct itrp_windows_debugger *debugger, const CON
     SIZE_T done = 0;
     if (itrp_windows_peek(debugger, instruction, &byte, 1) && byte == PUSH_FLAGS &&
         itrp_windows_peek(debugger, context->Rsp, &flags, sizeof flags)) {
-        flags = (uint16_t)(flags & ~TRAP_FLAG);
+        flags = (uint16_t)(flags & ~ITRP_WINDOWS_TRAP_FLAG);
         WriteProcessMemory(debugger->process, at, &flags, sizeof flags, &done);
     }
 }
 
 /* The flag as it has to be when the thread goes on from here: set where the trace steps it. */
 static void reset_trap_flag(const struct itrp_windows_thread *thread, CONTEXT *context) {
-    context->EFlags &= ~TRAP_FLAG;
-    context->EFlags |= thread->stepping ? TRAP_FLAG : 0;
+    context->EFlags &= ~ITRP_WINDOWS_TRAP_FLAG;
+    context->EFlags |= thread->stepping ? ITRP_WINDOWS_TRAP_FLAG : 0;
 }
 
 /* The thread that was stepped over a breakpoint has trapped. False if it is not through yet. */
@@ -279,7 +276,7 @@ static bool is_over(struct itrp_windows_debugger *debugger, struct itrp_windows_
         thread->over = 0;
         itrp_windows_code_ended(debugger, thread->id);
     } else {
-        context.EFlags |= TRAP_FLAG;
+        context.EFlags |= ITRP_WINDOWS_TRAP_FLAG;
     }
     itrp_windows_set_context(debugger, thread, &context);
     return over;

@@ -1,9 +1,8 @@
 /* The trace: steps one thread of a debugged host with its trap flag and keeps the addresses of the library's
  * instructions that it comes to.
  *
- * A step costs several switches between host and debugger, so what the library calls elsewhere is not stepped: a
- * breakpoint of the thread's own waits where the call returns to. Library code that such a call calls back is
- * not in the trace.
+ * A step costs several switches between host and debugger, so what the library calls elsewhere is not stepped: the
+ * thread is stopped again where the call returns to. Library code that such a call calls back is not in the trace.
  *
  * While a thread is stepped in the library all others are frozen: Go's monitor would else preempt it every 10 ms,
  * which is a few dozen steps, and never let it come through. Whatever waits for another thread leaves the library
@@ -16,9 +15,6 @@ enum { LET_RUN_STEPS = 4096 }; /* now and then the others run beside one step */
 
 /* Longest time that a function or loop that showed nothing new before may take. */
 #define RUN_OVER_NS UINT64_C(3000000000)
-
-/* In EFLAGS: a trap after the next instruction. */
-#define TRAP_FLAG 0x100u
 
 static uint64_t steps_max(const struct itrp_windows_debugger *debugger) {
     uint64_t wanted = debugger->plan->trace_steps_max;
@@ -161,9 +157,9 @@ static bool run_over(struct itrp_windows_debugger *debugger, struct itrp_windows
     return true;
 }
 
-/* A call may have ended in another way than by returning. Under Wine 8 a thread can also lock itself up for good: its
- * breakpoint's handler asks the server for its registers, which waits for the thread to stop, where another thread's
- * debug event has just begun to stop all. Nothing but a new host helps then. */
+/* A call may have ended in another way than by returning. With debug registers a thread can also lock itself up for
+ * good under Wine 8: its trap's handler asks the server for its registers, which waits for the thread to stop, where
+ * another thread's debug event has just begun to stop all. Nothing but a new host helps then. */
 uint64_t itrp_windows_trace_look(struct itrp_windows_debugger *debugger, uint64_t now_ns) {
     if (debugger->run_over_thread == 0) {
         return UINT64_MAX;
@@ -202,7 +198,7 @@ static bool run_to_beginning(struct itrp_windows_debugger *debugger,
 void itrp_windows_trace_begin(struct itrp_windows_debugger *debugger,
                               struct itrp_windows_thread *thread) {
     if (!debugger->report.code_breakpoints) {
-        /* On one processor a new thread does not run beside its creator, which most often comes to its breakpoint
+        /* On one processor a new thread does not run beside its creator, which most often comes to its debug register
          * first: see itrp_windows_trace_look(). */
         SetProcessAffinityMask(debugger->process, 1);
     }
@@ -258,6 +254,6 @@ void itrp_windows_trace_step(struct itrp_windows_debugger *debugger,
             return;
         }
     }
-    context->EFlags |= TRAP_FLAG;
+    context->EFlags |= ITRP_WINDOWS_TRAP_FLAG;
     thread->stepping = true;
 }

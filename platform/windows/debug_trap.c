@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-/* In EFLAGS: the next instruction trips no breakpoint on itself. */
+/* In EFLAGS: the next instruction trips no debug register on itself. */
 #define RESUME_FLAG 0x10000u
 
 #define THREAD_NAMED      0x406D1388u /* what debuggers are told a thread's name with */
@@ -133,6 +133,7 @@ static bool on_trap(struct itrp_windows_debugger *debugger, struct itrp_windows_
         return false;
     }
     context.Rip = address; /* after a breakpoint in the code it is behind it */
+    context.EFlags &= ~ITRP_WINDOWS_TRAP_FLAG; /* a breakpoint that a step ended at leaves it; the trace sets it again */
     bool hit = at_point && reach(debugger, thread);
     /* Other threads lose the point when they come to it next. */
     bool disarm = thread->has_point && debugger->point_done;

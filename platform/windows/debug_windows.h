@@ -41,6 +41,9 @@ void itrp_windows_debugger_free(struct itrp_windows_debugger *debugger);
 
 /* ---- shared by the debugger's own files ---- */
 
+/* In EFLAGS: a trap after the next instruction. */
+#define ITRP_WINDOWS_TRAP_FLAG 0x100u
+
 enum {
     ITRP_WINDOWS_PLACES_MAX = 3,
     ITRP_WINDOWS_MODULES_MAX = 128,
