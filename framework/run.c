@@ -424,14 +424,15 @@ void itr_slot_release(struct itr_slot *slot) {
 
 enum itr_status itr_slot_open(struct itr_slot **out, const char *directory, struct itr_error *err) {
     struct itr_slot *slot = calloc(1, sizeof *slot);
+    size_t recording_room = strlen(directory) + sizeof RECORDING_NAME;
     int result = UV_ENOMEM;
     if (slot != NULL) {
         slot->directory = strdup(directory);
-        slot->recording = malloc(strlen(directory) + sizeof RECORDING_NAME);
+        slot->recording = malloc(recording_room);
         slot->read_buffer = malloc(READ_BYTES);
     }
     if (slot != NULL && slot->directory != NULL && slot->recording != NULL && slot->read_buffer != NULL) {
-        sprintf(slot->recording, "%s" RECORDING_NAME, directory);
+        snprintf(slot->recording, recording_room, "%s" RECORDING_NAME, directory);
         result = uv_loop_init(&slot->loop);
     }
     if (result != 0) {

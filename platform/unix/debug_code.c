@@ -19,6 +19,8 @@
 #include <unistd.h>
 
 #define BREAKPOINT 0xCC
+#define PUSH_FLAGS 0x9C
+#define TRAP_FLAG  UINT64_C(0x100)
 /* Longest wait for all others to stand (one that waits in vfork() does not, and runs no code either), and for the
  * step (a system call may block). */
 #define OVER_NS UINT64_C(100000000)
@@ -174,6 +176,7 @@ static void step_over(struct itrp_debugger *debugger, struct itrp_debug_tracee *
     debugger->over_steps = true;
     debugger->over_until_ns = itrp_debug_now_ns() + OVER_NS;
     tracee->stopped = false;
+    tracee->goes_over = true;
     itrp_debug_ptrace(debugger, calls ? PTRACE_SYSCALL : PTRACE_SINGLESTEP, tracee, 0, 0);
 }
 
@@ -194,10 +197,48 @@ uint64_t itrp_debug_code_next_ns(const struct itrp_debugger *debugger) {
     return debugger->over != 0 ? debugger->over_until_ns : 0;
 }
 
-void itrp_debug_code_stopped(struct itrp_debugger *debugger, struct itrp_debug_tracee *tracee,
-                             bool moved) {
-    if (debugger->over == tracee->id && debugger->over_steps) {
-        tracee->counted_stack = moved ? 0 : tracee->counted_stack;
+/* The flags that were just pushed have the step's trap flag set, which would come back with them. */
+static void clean_pushed_flags(struct itrp_debugger *debugger, const struct itrp_debug_tracee *tracee) {
+    uint64_t stack = 0;
+    uint64_t flags = 0;
+    if (debugger->code_place != NULL && debugger->code_place->byte == PUSH_FLAGS &&
+        itrp_debug_peek_user(debugger, tracee, offsetof(struct user_regs_struct, rsp), &stack) &&
+        itrp_debug_read(debugger, stack, &flags, sizeof flags)) {
+        flags &= ~TRAP_FLAG;
+        (void)!pwrite(debugger->code_memory, &flags, sizeof flags, (off_t)stack);
+    }
+}
+
+static bool is_fault(const siginfo_t *info) {
+    return info->si_code > 0 && (info->si_signo == SIGSEGV || info->si_signo == SIGBUS ||
+                                 info->si_signo == SIGFPE || info->si_signo == SIGILL);
+}
+
+/* True if the instruction was executed, or has made the fault that is told of: what comes to the place next is
+ * another arrival. Whatever else stopped the thread may have come before its step, or after it and be told first; or
+ * the breakpoint was put back after too long a wait, and met again. A repeated string instruction stays where it is
+ * until it is through. */
+static bool was_executed(struct itrp_debugger *debugger, const struct itrp_debug_tracee *tracee, int signal) {
+    siginfo_t info = {0};
+    uint64_t pc = 0;
+    if (!itrp_debug_peek_pc(debugger, tracee, &pc) ||
+        (signal != 0 && !itrp_debug_signal_info(debugger, tracee, &info))) {
+        return false;
+    }
+    bool again = signal == SIGTRAP && info.si_code == SI_KERNEL && pc == tracee->counted_at + 1;
+    return (pc != tracee->counted_at && !again) || is_fault(&info);
+}
+
+void itrp_debug_code_stopped(struct itrp_debugger *debugger, struct itrp_debug_tracee *tracee, int signal) {
+    if (!tracee->goes_over) {
+        return;
+    }
+    tracee->goes_over = false;
+    if (signal == ITRP_DEBUG_SYSCALL_STOP || was_executed(debugger, tracee, signal)) {
+        tracee->counted_stack = 0;
+        clean_pushed_flags(debugger, tracee);
+    }
+    if (debugger->over == tracee->id) {
         end_over(debugger);
     }
 }
@@ -212,11 +253,19 @@ bool itrp_debug_code_trapped(struct itrp_debugger *debugger, struct itrp_debug_t
     }
     uint64_t address = registers.rip - 1;
     struct itrp_debug_code_place *place = place_at(debugger, address);
-    if (place == NULL || place->byte == BREAKPOINT) {
-        return false; /* the host's own */
+    if (place == NULL) {
+        return false;
+    }
+    /* One of the host's own at the point counts, and goes to the host; a held thread comes to it once more. */
+    if (place->byte == BREAKPOINT &&
+        (place != debugger->code_place || !itrp_debug_reached(debugger, tracee, address))) {
+        return false;
     }
     if (!itrp_debug_ptrace(debugger, PTRACE_POKEUSER, tracee,
                            offsetof(struct user_regs_struct, rip), address)) {
+        return true;
+    }
+    if (place->byte == BREAKPOINT) {
         return true;
     }
     /* Gone meanwhile, or about to be gone over by another thread: it comes to the place again. */
@@ -229,6 +278,7 @@ bool itrp_debug_code_trapped(struct itrp_debugger *debugger, struct itrp_debug_t
     bool stays = !counted && itrp_debug_reached(debugger, tracee, address);
     bool again = debugger->code_place == place;
     tracee->counted_stack = again ? registers.rsp : 0;
+    tracee->counted_at = address;
     if (stays) {
         return true;
     }

@@ -6,8 +6,6 @@
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 
-#define SYSCALL_STOP (SIGTRAP | 0x80)
-
 static void on_birth_or_interrupt(struct itrp_debugger *debugger, struct itrp_debug_tracee *tracee, int signal) {
     bool was_born = tracee->born;
     tracee->born = true;
@@ -144,7 +142,7 @@ void itrp_debug_stopped(struct itrp_debugger *debugger, pid_t id, int status) {
         return;
     }
     tracee->stopped = true;
-    itrp_debug_code_stopped(debugger, tracee, event == 0 && (signal == SIGTRAP || signal == SYSCALL_STOP));
+    itrp_debug_code_stopped(debugger, tracee, event == 0 ? signal : 0);
     if (event == PTRACE_EVENT_STOP) {
         on_birth_or_interrupt(debugger, tracee, signal);
     } else if (event == PTRACE_EVENT_CLONE) {
@@ -156,7 +154,7 @@ void itrp_debug_stopped(struct itrp_debugger *debugger, pid_t id, int status) {
     } else if (event == PTRACE_EVENT_VFORK_DONE) {
         itrp_debug_code_vfork_done(debugger);
         itrp_debug_resume(debugger, tracee, 0);
-    } else if (event == 0 && signal == SYSCALL_STOP) {
+    } else if (event == 0 && signal == ITRP_DEBUG_SYSCALL_STOP) {
         itrp_debug_shot_syscall(debugger, tracee);
         itrp_debug_resume(debugger, tracee, 0);
     } else if (event == 0 && signal == SIGTRAP) {

@@ -24,7 +24,10 @@ struct itrp_debug_tracee {
     bool stopped;    /* and not told to go on */
     bool entering;   /* goes on to the first instruction of the event's handler */
     int signal;      /* delivered when it goes on */
-    uint64_t counted_stack; /* debug_code.c: its stack pointer at a hit that it has not got over yet; 0: none */
+    /* debug_code.c */
+    uint64_t counted_stack; /* its stack pointer at a hit that it has not got over yet; 0: none */
+    uint64_t counted_at;    /* and where that was */
+    bool goes_over;         /* it makes its step over the breakpoint */
     /* debug_registers.c: what its debug registers hold */
     uint32_t generation;
     uint64_t addresses[1 + ITRP_DEBUG_WATCHES_MAX];
@@ -206,6 +209,8 @@ void itrp_debug_registers_arm(struct itrp_debugger *debugger);
 /* A debug exception of the thread's. True if it stays stopped. */
 bool itrp_debug_registers_hit(struct itrp_debugger *debugger, struct itrp_debug_tracee *tracee);
 
+#define ITRP_DEBUG_SYSCALL_STOP (SIGTRAP | 0x80)
+
 /* ---- debug_code.c: where debug registers do not work ---- */
 
 /* After the exec, and before the host ends or becomes another program. */
@@ -215,8 +220,9 @@ void itrp_debug_code_close(struct itrp_debugger *debugger);
 void itrp_debug_break_changed(struct itrp_debugger *debugger);
 /* A breakpoint instruction was executed. False if it is the host's own. */
 bool itrp_debug_code_trapped(struct itrp_debugger *debugger, struct itrp_debug_tracee *tracee);
-/* Any stop, before anything else is done about it: `moved` if it is the end of a step. */
-void itrp_debug_code_stopped(struct itrp_debugger *debugger, struct itrp_debug_tracee *tracee, bool moved);
+/* Any stop, before anything else is done about it. `signal` is ITRP_DEBUG_SYSCALL_STOP, or that of a stop before its
+ * delivery, else 0. */
+void itrp_debug_code_stopped(struct itrp_debugger *debugger, struct itrp_debug_tracee *tracee, int signal);
 /* Goes on with bringing a thread over the breakpoint. */
 void itrp_debug_code_look(struct itrp_debugger *debugger);
 /* When it must be called at the latest; 0: never. */

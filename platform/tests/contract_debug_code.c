@@ -1,4 +1,4 @@
-/* Windows only: breakpoints in the code of a debugged host. Each arrival of each thread counts once, however many come
+/* Contract of breakpoints in the code of a debugged host, the same on every system: each arrival of each thread counts once, however many come
  * at the same time, and the host does what it does without them, whatever instruction they are at. */
 #include "framework/image.h"
 #include "framework/ledger.h"
