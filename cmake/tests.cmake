@@ -63,7 +63,7 @@ foreach(file IN LISTS itr_contract_tests)
   target_compile_definitions(${name} PRIVATE "INITRACE_CONTRACT_CHILD=\"$<TARGET_FILE:contract_child>\""
                              "INITRACE_CONTRACT_LIBRARY=\"$<TARGET_FILE:contract_library>\"")
   string(REGEX REPLACE "^contract_" "" name "${name}")
-  set_tests_properties(contract.${name} PROPERTIES RUN_SERIAL ON)
+  set_tests_properties(contract.${name} PROPERTIES RUN_SERIAL ON TIMEOUT 600)
 endforeach()
 
 add_library(code_library SHARED platform/${itr_platform}/tests/code_library.c)

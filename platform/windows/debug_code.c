@@ -13,7 +13,7 @@
 #define PUSH_FLAGS 0x9C
 
 /* A thread that is not over its breakpoint by then waits for something, perhaps for one of the others. */
-#define STEP_OVER_NS UINT64_C(100000000)
+#define STEP_OVER_NS UINT64_C(1000000000)
 
 enum { INSTRUCTION_MAX = 15 };
 
