@@ -9,11 +9,13 @@
 #error "INITRACE_PLANTED is the folder of the libraries, INITRACE_PLANTED_SEEDS the seeds they were made from"
 #endif
 
-/* A sanitized runner takes minutes for some thousand trials. */
+/* A sanitized runner takes minutes for some thousand trials, and a second and more to start sixteen hosts at a time. */
 #ifdef INITRACE_SANITIZED
 #define EVERY_INSTRUCTION false
+#define DEADLINE "10s"
 #else
 #define EVERY_INSTRUCTION true
+#define DEADLINE "3s"
 #endif
 
 static const unsigned seeds[] = {INITRACE_PLANTED_SEEDS};
@@ -99,7 +101,7 @@ static void choose_library(const char *misdeed, unsigned seed) {
 static void start_locate(const char *target, const char *sweep, const char *format) {
     if (itrp_capabilities()->signals) {
         START("locate", "--library", library, "--function", "InitraceProbe", "--event", "SIGUSR1", "--delivery", "tgkill",
-              "--target", target, "--sweep", sweep, "--deadline", "1s", "--jobs", "16", "--seed", "1", "--keep", "1", "--quiet",
+              "--target", target, "--sweep", sweep, "--deadline", DEADLINE, "--jobs", "16", "--seed", "1", "--keep", "1", "--quiet",
               "--output", output, "--format", format);
     } else {
         START("locate", "--library", library, "--function", "InitraceProbe", "--event", "CTRL_BREAK", "--sweep", sweep,

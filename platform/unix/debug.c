@@ -48,25 +48,22 @@ void itrp_debug_fail(struct itrp_debugger *debugger, enum itr_status status, int
 
 /* ---- start ---- */
 
-static void futex(uint32_t *word, int operation, uint32_t value) {
-    syscall(SYS_futex, word, operation, value, NULL, NULL, 0);
-}
-
 /* In the child, whose memory may be the runner's. */
-static int be_born(void *argument) {
+ITRP_UNIX_BARE static int be_born(void *argument) {
     const struct itrp_unix_start *start = argument;
-    while (__atomic_load_n(&start->words->go, __ATOMIC_ACQUIRE) == GO_WAIT) {
-        futex(&start->words->go, FUTEX_WAIT, GO_WAIT);
+    volatile const uint32_t *go = &start->words->go;
+    while (*go == GO_WAIT) {
+        syscall(SYS_futex, go, (long)FUTEX_WAIT, (long)GO_WAIT, NULL, NULL, 0L);
     }
-    if (__atomic_load_n(&start->words->go, __ATOMIC_ACQUIRE) != GO_ON) {
-        _exit(127);
+    while (*go != GO_ON) {
+        syscall(SYS_exit_group, 127L);
     }
     itrp_unix_become_host(start);
 }
 
 static void let_go(const struct itrp_unix_start *start, uint32_t where) {
     __atomic_store_n(&start->words->go, where, __ATOMIC_RELEASE);
-    futex(&start->words->go, FUTEX_WAKE, INT_MAX);
+    syscall(SYS_futex, &start->words->go, (long)FUTEX_WAKE, (long)INT_MAX, NULL, NULL, 0L);
 }
 
 /* The child shares the runner's memory until its exec, as vfork's does, but runs beside its parent: on a stack of
@@ -76,7 +73,7 @@ static pid_t make_child(const struct itrp_unix_start *start, char *stack) {
     (void)stack;
     pid_t id = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
     if (id == 0) {
-        _exit(be_born((void *)(uintptr_t)start));
+        be_born((void *)(uintptr_t)start);
     }
     return id;
 #else

@@ -150,27 +150,40 @@ static char **make_environment(const char *const *extra, char *ledger, char *tri
 
 /* ---- start ---- */
 
-_Noreturn void itrp_unix_become_host(const struct itrp_unix_start *start) {
-    struct sigaction default_action = {.sa_handler = SIG_DFL};
-    struct rlimit core = {start->spec->core_limit_bytes, start->spec->core_limit_bytes};
-    sigset_t none;
+/* As the kernel's rt_sigaction() takes it. */
+struct kernel_action {
+    void *handler;
+    unsigned long flags;
+    void *restorer;
+    uint64_t mask;
+};
 
-    for (int number = 1; number < NSIG; number++) {
-        sigaction(number, &default_action, NULL);
+ITRP_UNIX_BARE static bool becomes(long descriptor, long number) {
+    return syscall(SYS_dup2, descriptor, number) >= 0;
+}
+
+ITRP_UNIX_BARE _Noreturn void itrp_unix_become_host(const struct itrp_unix_start *start) {
+    static const struct kernel_action default_action; /* SIG_DFL is 0 */
+    static const uint64_t none;
+    const struct rlimit core = {start->spec->core_limit_bytes, start->spec->core_limit_bytes};
+
+    for (long number = 1; number < NSIG; number++) {
+        syscall(SYS_rt_sigaction, number, &default_action, NULL, sizeof default_action.mask);
     }
-    setpgid(0, 0);
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    setrlimit(RLIMIT_CORE, &core);
-    if (getppid() == start->runner && dup2(start->null_device, STDIN_FILENO) >= 0 &&
-        dup2(start->spec->output, STDOUT_FILENO) >= 0 && dup2(start->spec->error, STDERR_FILENO) >= 0 &&
-        (start->ledger < 0 || dup2(start->ledger, LEDGER_DESCRIPTOR) >= 0) &&
-        (start->spec->directory == NULL || chdir(start->spec->directory) == 0)) {
-        sigemptyset(&none);
-        sigprocmask(SIG_SETMASK, &none, NULL);
-        execve(start->arguments[0], start->arguments, start->environment);
+    syscall(SYS_setpgid, 0L, 0L);
+    syscall(SYS_prctl, (long)PR_SET_PDEATHSIG, (long)SIGKILL);
+    syscall(SYS_setrlimit, (long)RLIMIT_CORE, &core);
+    if (syscall(SYS_getppid) == start->runner && becomes(start->null_device, STDIN_FILENO) &&
+        becomes(start->spec->output, STDOUT_FILENO) && becomes(start->spec->error, STDERR_FILENO) &&
+        (start->ledger < 0 || becomes(start->ledger, LEDGER_DESCRIPTOR)) &&
+        (start->spec->directory == NULL || syscall(SYS_chdir, start->spec->directory) == 0)) {
+        syscall(SYS_rt_sigprocmask, (long)SIG_SETMASK, &none, NULL, sizeof none);
+        syscall(SYS_execve, start->arguments[0], start->arguments, start->environment);
     }
     start->words->error = errno != 0 ? errno : EINVAL;
-    _exit(127);
+    for (;;) {
+        syscall(SYS_exit_group, 127L);
+    }
 }
 
 /* Words for each entry of the registry, shared with children also where they have a copy of the memory. */

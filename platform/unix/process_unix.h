@@ -24,6 +24,11 @@ struct itrp_unix_start {
     struct itrp_unix_start_words *words;
 };
 
+/* For what runs in the child between its birth and its execve. In a copy of the runner another thread may have held a
+ * lock of the sanitizer's, for ever now: so no instrumented code, and system calls only by syscall(), as sanitizers
+ * stand before the C library's functions. (With them ThreadSanitizer's copies now and then spun in such a lock.) */
+#define ITRP_UNIX_BARE __attribute__((no_sanitize("thread"), no_sanitize("address")))
+
 /* Runs in the child, with the runner's memory shared or copied: system calls only, nothing that takes a lock.
  * All signals must be blocked. */
 _Noreturn void itrp_unix_become_host(const struct itrp_unix_start *start);
