@@ -17,9 +17,9 @@
 #define ALONE_NS           UINT64_C(3000000)
 #define SPIN_NS            UINT64_C(120000)
 #define FIRING_STACK_BYTES (256 * 1024)
-/* Longest wait of a thread held at a gate between two looks at what became of the event. */
+/* Longest wait of a held thread between two looks at what became of the event. */
 #define LOOK_NS UINT64_C(10000000)
-/* Longest time that a thread is held at a gate for the event's thread to begin. */
+/* Longest time that a thread is held for the event's thread to begin. */
 #define BEGIN_NS UINT64_C(500000000)
 
 typedef NTSTATUS(NTAPI *delay_fn)(BOOLEAN alertable, LARGE_INTEGER *interval);
@@ -123,11 +123,12 @@ static uint64_t began_ns(const struct itrh_host *host, uint32_t index) {
     return count > ITR_EXCEPTIONS_MAX ? UINT64_MAX : 0;
 }
 
-/* Until when a thread is held that was stopped at `from_ns`. At a gate, as under a debugger, `hold_ns` counts from the
- * moment at which the event's thread comes to the handlers: on a busy machine the way there alone can take longer. */
+/* Until when a thread is held that was stopped at `from_ns`. As under a debugger, `hold_ns` counts from the moment at
+ * which the event's thread comes to the handlers: on a busy machine the way there alone can take longer, and the event
+ * would then meet a runtime that has gone on. */
 static uint64_t hold_until_ns(const struct itrh_host *host, uint32_t index, uint64_t from_ns) {
     const struct itr_shot_request *shot = &host->ledger->request.shots[index];
-    uint64_t began = shot->where == ITR_WHERE_GATE ? began_ns(host, index) : UINT64_MAX;
+    uint64_t began = began_ns(host, index);
     uint64_t longest_ns = shot->hold_ns > BEGIN_NS ? shot->hold_ns : BEGIN_NS;
     return began == UINT64_MAX ? from_ns + shot->hold_ns : began != 0 ? began + shot->hold_ns : from_ns + longest_ns;
 }
@@ -136,7 +137,6 @@ static uint64_t hold_until_ns(const struct itrh_host *host, uint32_t index, uint
  * `before` was made, or its time is up. */
 static void hold(const struct itrh_host *host, uint32_t index, uint32_t before) {
     const struct itr_ledger_reply *reply = &host->ledger->reply;
-    bool gate = host->ledger->request.shots[index].where == ITR_WHERE_GATE;
     uint64_t from_ns = itrh_now_ns();
     HANDLE handles[2] = {itrh_windows_handled_for_hold(), state.event_thread[index]};
     DWORD count = handles[1] != NULL ? 2 : 1;
@@ -148,7 +148,7 @@ static void hold(const struct itrh_host *host, uint32_t index, uint32_t before) 
             return;
         }
         uint64_t left_ns = until_ns - now_ns;
-        left_ns = gate && left_ns > LOOK_NS ? LOOK_NS : left_ns;
+        left_ns = left_ns > LOOK_NS ? LOOK_NS : left_ns;
         DWORD left_ms = (DWORD)(left_ns / 1000000u + 1u);
         if (WaitForMultipleObjects(count, handles, FALSE, left_ms) == WAIT_OBJECT_0 + 1) {
             return;
