@@ -224,6 +224,19 @@ static bool is_ledger_damaged(struct facts *facts) {
     return true;
 }
 
+static void trace_garbage(struct facts *facts, const struct itr_capture *capture, const struct itr_shape *shape) {
+    const struct itr_module *modules[ITR_PROVENANCE_IMAGES] = {&facts->modules->library, &facts->modules->host};
+    const struct itr_image *images[ITR_PROVENANCE_IMAGES] = {modules[0]->image, modules[1]->image};
+    struct itr_provenance *provenance = &facts->out->provenance;
+    itr_provenance_find(capture, shape, images, ITR_PROVENANCE_IMAGES, provenance);
+    if (provenance->run_count > 0) {
+        unsigned first = provenance->runs[0].image;
+        char text[ITR_LOCATION_MAX + 80];
+        itr_provenance_describe(provenance, images[first], modules[first]->name, text, sizeof text);
+        describe(facts, "%s", text);
+    }
+}
+
 static bool is_garbage_stream(struct facts *facts, const struct itr_capture *capture, const char *stream) {
     struct itr_shape shape = itr_capture_shape(capture);
     char anchor[ITR_MESSAGE_TEXT_MAX];
@@ -240,6 +253,7 @@ static bool is_garbage_stream(struct facts *facts, const struct itr_capture *cap
         describe(facts, "period %" PRIu64 " bytes, %" PRIu64 " times%s", shape.period_bytes, shape.repeats,
                  shape.reasons & ITR_GARBAGE_MULTIPLE ? ", the size is a multiple of it" : "");
     }
+    trace_garbage(facts, capture, &shape);
     return true;
 }
 

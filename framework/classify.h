@@ -7,6 +7,7 @@
 #include "framework/observe.h"
 #include "framework/outcome.h"
 #include "framework/plan.h"
+#include "framework/provenance.h"
 
 enum {
     ITR_SIGNATURE_MAX = 240,
@@ -33,7 +34,11 @@ struct itr_classification {
     enum itr_outcome outcome;
     char signature[ITR_SIGNATURE_MAX];
     char detail[ITR_DETAIL_MAX];
+    /* Of the garbage on standard error, else on standard output: image 0 is the library, 1 the host. */
+    struct itr_provenance provenance;
 };
+
+enum { ITR_PROVENANCE_LIBRARY, ITR_PROVENANCE_HOST, ITR_PROVENANCE_IMAGES };
 
 void itr_classify(const struct itr_plan *plan, const struct itr_observation *seen,
                   const struct itr_modules *modules, struct itr_classification *result);

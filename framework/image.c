@@ -71,6 +71,70 @@ const uint8_t *itr_image_bytes_at(const struct itr_image *image, uint64_t rva, s
     return image->bytes + range->offset + (rva - range->rva);
 }
 
+size_t itr_image_memory(const struct itr_image *image, uint64_t rva, void *into, size_t count) {
+    size_t within = rva < image->size ? count : 0;
+
+    if (within > 0 && within > image->size - rva) {
+        within = (size_t)(image->size - rva);
+    }
+    memset(into, 0, within);
+    for (size_t i = 0; i < image->range_count; i++) {
+        const struct itr_image_range *range = &image->ranges[i];
+        uint64_t from = range->rva > rva ? range->rva : rva;
+        uint64_t to = range->rva + range->file_bytes;
+        if (to > rva + within) {
+            to = rva + within;
+        }
+        if (from < to) {
+            memcpy((uint8_t *)into + (from - rva), image->bytes + range->offset + (from - range->rva), (size_t)(to - from));
+        }
+    }
+    return within;
+}
+
+/* Offset in `bytes` of the needle, `count` when it is not there. */
+static size_t find_bytes(const uint8_t *bytes, size_t count, const uint8_t *needle, size_t needle_count) {
+    size_t mark = 0; /* images are full of zeros: look for another byte */
+    size_t at = 0;
+
+    while (mark + 1 < needle_count && needle[mark] == 0) {
+        mark++;
+    }
+    while (needle_count <= count - at) {
+        const uint8_t *found = memchr(bytes + at + mark, needle[mark], count - at - needle_count + 1);
+        if (found == NULL) {
+            break;
+        }
+        at = (size_t)(found - bytes) - mark;
+        if (memcmp(bytes + at, needle, needle_count) == 0) {
+            return at;
+        }
+        at++;
+    }
+    return count;
+}
+
+bool itr_image_find(const struct itr_image *image, const void *needle, size_t count, uint64_t from, uint64_t *rva) {
+    uint64_t best = UINT64_MAX;
+
+    for (size_t i = 0; count > 0 && i < image->range_count; i++) {
+        const struct itr_image_range *range = &image->ranges[i];
+        uint64_t skip = from > range->rva ? from - range->rva : 0;
+        if (skip >= range->file_bytes) {
+            continue;
+        }
+        size_t room = (size_t)(range->file_bytes - skip);
+        size_t at = find_bytes(image->bytes + range->offset + skip, room, needle, count);
+        if (at < room && range->rva + skip + at < best) {
+            best = range->rva + skip + at;
+        }
+    }
+    if (best != UINT64_MAX) {
+        *rva = best;
+    }
+    return best != UINT64_MAX;
+}
+
 bool itr_image_is_executable(const struct itr_image *image, uint64_t rva, uint64_t count) {
     const struct itr_image_range *range = range_at(image, rva);
 

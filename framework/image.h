@@ -133,4 +133,11 @@ size_t itr_image_lookup_all(const struct itr_image *image, const char *pattern,
  * outside). Relocations are not applied. Borrowed. */
 const uint8_t *itr_image_bytes_at(const struct itr_image *image, uint64_t rva, size_t count);
 
+/* What the loader puts at [rva, rva + count) before it relocates: the file's bytes, and zeros where the file has none.
+ * Returns how many of them lie within the image; no more are written. */
+size_t itr_image_memory(const struct itr_image *image, uint64_t rva, void *into, size_t count);
+
+/* The lowest rva from `from` on at which the file has these bytes. False leaves `rva` untouched. */
+bool itr_image_find(const struct itr_image *image, const void *needle, size_t count, uint64_t from, uint64_t *rva);
+
 #endif

@@ -155,6 +155,34 @@ static json_t *exceptions_to_json(const struct itr_record *record) {
     return json;
 }
 
+/* Stretches of the output that are memory of a module. */
+static json_t *provenance_to_json(const struct itr_record *record) {
+    const struct itr_provenance *provenance = &record->classification->provenance;
+    const struct itr_module *modules[ITR_PROVENANCE_IMAGES] = {&record->modules->library, &record->modules->host};
+    json_t *list = json_array();
+    for (unsigned i = 0; i < provenance->run_count; i++) {
+        const struct itr_provenance_run *run = &provenance->runs[i];
+        const struct itr_module *module = modules[run->image];
+        const struct itr_section *section = itr_image_section_at(module->image, run->rva);
+        const char *symbol = NULL;
+        uint64_t offset = 0;
+        json_t *one = json_pack("{s:I, s:I, s:I, s:o, s:o}", "offset", (json_int_t)run->offset, "bytes",
+                                (json_int_t)run->bytes, "equal_bytes", (json_int_t)run->equal_bytes, "module",
+                                itr_record_string(module->name, strlen(module->name)), "rva", itr_json_hex(run->rva));
+        if (section != NULL) {
+            itr_record_put(&one, "section", itr_record_string(section->name, strlen(section->name)));
+            itr_record_put(&one, "section_offset", itr_json_hex(run->rva - section->rva));
+        }
+        if (itr_image_symbol_at(module->image, run->rva, &symbol, &offset)) {
+            itr_record_put(&one, "symbol", itr_record_string(symbol, strlen(symbol)));
+            itr_record_put(&one, "symbol_offset", itr_json_hex(offset));
+        }
+        itr_record_append(&list, one);
+    }
+    return json_pack("{s:I, s:I, s:o}", "compared_bytes", (json_int_t)provenance->compared_bytes, "found_bytes",
+                     (json_int_t)provenance->found_bytes, "runs", list);
+}
+
 static json_t *stream_to_json(const struct itr_capture *capture) {
     struct itr_shape shape = itr_capture_shape(capture);
     json_t *json = json_pack("{s:I, s:o, s:s, s:I}", "bytes", (json_int_t)capture->total_bytes, "hash",
@@ -190,6 +218,9 @@ static json_t *add_rare(const struct itr_record *record, json_t *json) {
     }
     if (seen->error_output->total_bytes > 0) {
         itr_record_put(&json, "stderr", stream_to_json(seen->error_output));
+    }
+    if (record->classification->provenance.run_count > 0) {
+        itr_record_put(&json, "provenance", provenance_to_json(record));
     }
     if (seen->ledger_sound && seen->ledger.exception_count > 0) {
         itr_record_put(&json, "exceptions", exceptions_to_json(record));
