@@ -91,6 +91,25 @@ static void give_up(struct itr_campaign *campaign, const struct itr_error *error
 
 /* ---- one trial ---- */
 
+/* From load-begin to init-done; 0: it did not come to that, or nobody can say. */
+static uint64_t init_ns(const struct itr_observation *seen) {
+    uint64_t begin_ns = seen->ledger.phase_ns[ITR_PHASE_LOAD_BEGIN];
+    uint64_t done_ns = seen->ledger.phase_ns[ITR_PHASE_INIT_DONE];
+    return seen->ledger_sound && begin_ns != 0 && done_ns > begin_ns ? done_ns - begin_ns : 0;
+}
+
+/* What is fired where, now: the window of a calibrated cell follows the pace of its hosts. */
+static struct itr_aim aim_now(struct itr_campaign *campaign, size_t index) {
+    const struct itr_cell *cell = &campaign->summary->cells[index];
+    struct itr_aim aim = cell->aim;
+    if (aim.point.kind == ITR_POINT_TIME && cell->init_p95_ns != 0) {
+        uv_mutex_lock(&campaign->lock);
+        aim.window_to_ns = itr_pace_window_ns(&campaign->parts[index].pace, aim.window_to_ns);
+        uv_mutex_unlock(&campaign->lock);
+    }
+    return aim;
+}
+
 /* Under the lock: counts and records a trial. */
 static void count(struct itr_campaign *campaign, const struct job *job, const struct itr_record *record) {
     struct itr_tally *tally = &campaign->summary->tallies[job->cell];
@@ -101,10 +120,12 @@ static void count(struct itr_campaign *campaign, const struct job *job, const st
         .signature = result->signature,
         .detail = result->detail,
         .fired_after_load_ns = itr_record_fired_after_load(record->seen),
+        .window_to_ns = record->plan->window_to_ns,
         .strays = record->seen->strays,
         .sweep_index = record->plan->sweep_index,
     };
     itr_tally_add(tally, &row);
+    itr_pace_note(&campaign->parts[job->cell].pace, init_ns(record->seen));
     itr_campaign_count_place(campaign, job->cell, &row);
     campaign->finished++;
     if (result->outcome != tally->expect) {
@@ -170,7 +191,8 @@ static void run_trial(struct itr_campaign *campaign, const struct worker *worker
         .modules = &work->modules,
         .classification = &result,
     };
-    itr_plan_make(&plan, &work->request, &cell->aim, cell->case_name, campaign->options->seed, job->trial);
+    struct itr_aim aim = aim_now(campaign, job->cell);
+    itr_plan_make(&plan, &work->request, &aim, cell->case_name, campaign->options->seed, job->trial);
     itr_slot_run(slot, &work->setup, &plan, nonce_of(campaign, job->trial), &seen);
     itr_classify(&plan, &seen, &work->modules, &result);
     finish_trial(campaign, job, &record, worker->directory);

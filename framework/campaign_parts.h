@@ -5,6 +5,7 @@
 
 #include "framework/campaign.h"
 #include "framework/folder.h"
+#include "framework/pace.h"
 #include "framework/progress.h"
 #include "framework/sweep.h"
 
@@ -18,6 +19,7 @@ struct itr_campaign_cell {
     bool borrows_work;       /* it is an earlier cell's */
     struct itr_sweep *sweep; /* NULL: the cell is none */
     size_t axis_of;          /* the cell whose axis the sweep fires along; most often its own */
+    struct itr_pace pace;    /* with the campaign's lock: what the window of a calibrated cell follows */
 };
 
 struct itr_campaign {

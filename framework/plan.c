@@ -26,6 +26,7 @@ void itr_plan_make(struct itr_plan *plan, const struct itr_ledger_request *reque
 
     plan->request = *request;
     plan->unit = -1;
+    plan->window_to_ns = 0;
     plan->sweep_index = -1;
     plan->point = (struct itr_plan_point){0};
     memset(plan->request.shots, 0, sizeof plan->request.shots);
@@ -60,6 +61,7 @@ void itr_plan_make(struct itr_plan *plan, const struct itr_ledger_request *reque
     shot->offset_ns = aim->point.offset_ns;
     if (aim->point.kind == ITR_POINT_TIME) {
         plan->unit = itr_random_unit(&random);
+        plan->window_to_ns = aim->window_to_ns;
         shot->offset_ns = offset_in_window(aim, plan->unit);
     }
 }

@@ -31,6 +31,7 @@ struct itr_plan_point {
 struct itr_plan {
     struct itr_ledger_request request;
     double unit;          /* ITR_POINT_TIME: place in the window, [0, 1); else -1 */
+    uint64_t window_to_ns; /* ITR_POINT_TIME: that window's end; else 0 */
     int64_t sweep_index;  /* ITR_POINT_SWEEP: place in the list; else -1 */
     struct itr_plan_point point; /* for shots with ITR_WHERE_POINT and ITR_WHERE_GATE */
     uint64_t chaos_seed;  /* for trials with a perturbed scheduling */

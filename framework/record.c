@@ -98,6 +98,7 @@ static json_t *shot_to_json(const struct itr_record *record, uint32_t index) {
     }
     if (record->plan->unit >= 0) {
         itr_record_put(&json, "unit", json_real(record->plan->unit));
+        itr_record_put(&json, "window_to_ns", json_integer((json_int_t)record->plan->window_to_ns));
     }
     return json;
 }
@@ -289,7 +290,9 @@ static bool is_count(const json_t *json) {
 enum itr_status itr_record_read(const json_t *json, uint64_t *cell, struct itr_row *row, struct itr_error *err) {
     const char *outcome = json_string_value(json_object_get(json, "outcome"));
     const char *signature = json_string_value(json_object_get(json, "signature"));
-    const json_t *fired = json_object_get(json_array_get(json_object_get(json, "shots"), 0), "fired_ns");
+    const json_t *shot = json_array_get(json_object_get(json, "shots"), 0);
+    const json_t *fired = json_object_get(shot, "fired_ns");
+    const json_t *window = json_object_get(shot, "window_to_ns");
     /* Without it the time counts from the trial's begin. */
     bool loaded = json_object_get(json_object_get(json, "phases"), "load-begin") != NULL;
     const json_t *place = json_object_get(json_object_get(json, "point"), "index");
@@ -306,6 +309,7 @@ enum itr_status itr_record_read(const json_t *json, uint64_t *cell, struct itr_r
         .signature = signature,
         .detail = json_string_value(json_object_get(json, "detail")),
         .fired_after_load_ns = loaded && json_is_integer(fired) ? (int64_t)json_integer_value(fired) : INT64_MIN,
+        .window_to_ns = is_count(window) ? (uint64_t)json_integer_value(window) : 0,
         .strays = (uint32_t)json_integer_value(json_object_get(json, "strays")),
         .sweep_index = json_is_integer(place) ? (int64_t)json_integer_value(place) : -1,
     };

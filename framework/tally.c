@@ -63,13 +63,18 @@ static bool was_missed(const struct itr_tally *tally, enum itr_outcome outcome) 
 }
 
 static void add_place(struct itr_tally *tally, const struct itr_row *row, bool failed) {
-    uint64_t width_ns = tally->window_to_ns > tally->window_from_ns ? tally->window_to_ns - tally->window_from_ns : 0;
+    uint64_t to_ns = row->window_to_ns != 0 ? row->window_to_ns : tally->window_to_ns;
+    uint64_t width_ns = to_ns > tally->window_from_ns ? to_ns - tally->window_from_ns : 0;
     size_t bucket = ITR_TALLY_BUCKETS;
     if (row->fired_after_load_ns == INT64_MIN) {
         return;
     }
+    if (row->window_to_ns != 0) {
+        tally->windows_sum_ns += (double)row->window_to_ns;
+        tally->window_to_ns = (uint64_t)(tally->windows_sum_ns / (double)++tally->windows);
+    }
     uint64_t at_ns = row->fired_after_load_ns > 0 ? (uint64_t)row->fired_after_load_ns : 0;
-    if (width_ns > 0 && at_ns < tally->window_to_ns) {
+    if (width_ns > 0 && at_ns < to_ns) {
         uint64_t into_ns = at_ns > tally->window_from_ns ? at_ns - tally->window_from_ns : 0;
         bucket = (size_t)((double)into_ns / (double)width_ns * ITR_TALLY_BUCKETS);
     }

@@ -27,9 +27,12 @@ struct itr_tally {
     uint64_t outcomes[ITR_OUTCOME_COUNT];
     struct itr_tally_signature *signatures; /* in the order they came */
     size_t signature_count;
-    /* Shots by their real time after load-begin, over [window_from_ns, window_to_ns) and all after it. */
+    /* Shots by their real time after load-begin, over their window and all after it. Windows that differ are laid over
+     * each other; the tally's then ends where theirs do on average. */
     uint64_t window_from_ns;
     uint64_t window_to_ns;
+    uint64_t windows; /* shots that brought one */
+    double windows_sum_ns;
     uint64_t bucket_trials[ITR_TALLY_BUCKETS + 1];
     uint64_t bucket_failures[ITR_TALLY_BUCKETS + 1];
     uint64_t first_failure_ns; /* smallest and largest such time of a trial that was not as expected */
@@ -44,6 +47,7 @@ struct itr_row {
     const char *signature;
     const char *detail; /* NULL: none */
     int64_t fired_after_load_ns;
+    uint64_t window_to_ns; /* end of the window that this shot was spread over; 0: the tally's */
     uint32_t strays;
     int64_t sweep_index; /* place in a sweep's list, -1: none */
 };

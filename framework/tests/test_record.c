@@ -41,6 +41,7 @@ static void trial_begin(struct trial *trial) {
                                                              .phase = ITR_PHASE_LOAD_BEGIN,
                                                              .offset_ns = 1234567};
     trial->plan.unit = 0.375;
+    trial->plan.window_to_ns = 4000000;
     trial->seen.output = &trial->output;
     trial->seen.error_output = &trial->error_output;
     trial->seen.end = ITR_END_LOST;
@@ -139,6 +140,7 @@ static void what_counting_needs_comes_back(void **state) {
     assert_true(row.fired_after_load_ns == (int64_t)(MS + 1));
     assert_true(row.fired_after_load_ns == itr_record_fired_after_load(&trial.seen));
     assert_int_equal(row.strays, 2);
+    assert_int_equal(row.window_to_ns, 4000000);
     json_decref(json);
     trial_end(&trial);
 }
@@ -224,6 +226,7 @@ static void a_line_says_what_happened(void **state) {
     assert_true(json_is_null(at(json, "shots.0.si_code")));
     assert_number(json, "shots.0.sender_thread", 42);
     assert_true(json_real_value(at(json, "shots.0.unit")) == 0.375);
+    assert_int_equal(json_integer_value(at(json, "shots.0.window_to_ns")), 4000000);
     assert_null(at(json, "stdout"));
     assert_null(at(json, "stderr"));
     assert_null(at(json, "exceptions"));

@@ -167,6 +167,23 @@ static void shots_are_counted_by_their_place_in_the_window(void **state) {
     assert_true(tally.first_failure_ns == UINT64_MAX);
 }
 
+static void windows_that_differ_are_laid_over_each_other(void **state) {
+    struct itr_row row = {.outcome = ITR_OUTCOME_LOST, .signature = "lost", .fired_after_load_ns = 3000, .sweep_index = -1};
+    (void)state; /* the tally's begins at 1000 */
+    row.window_to_ns = 5000;
+    itr_tally_add(&tally, &row);
+    assert_int_equal(tally.window_to_ns, 5000);
+    row.window_to_ns = 3400;
+    itr_tally_add(&tally, &row);
+    row.window_to_ns = 3000;
+    itr_tally_add(&tally, &row);
+    assert_int_equal(tally.bucket_failures[10], 1);
+    assert_int_equal(tally.bucket_failures[16], 1);
+    assert_int_equal(tally.bucket_failures[ITR_TALLY_BUCKETS], 1);
+    assert_int_equal(tally.window_from_ns, 1000);
+    assert_int_equal(tally.window_to_ns, 3800);
+}
+
 static void failures_are_counted_by_their_place_too(void **state) {
     (void)state;
     add(0, ITR_OUTCOME_LOST, "lost", 2500);
@@ -236,6 +253,7 @@ int main(void) {
         TALLY_TEST(the_number_of_signatures_has_a_ceiling),
         TALLY_TEST(beyond_the_ceiling_outcomes_stay_apart),
         TALLY_TEST(shots_are_counted_by_their_place_in_the_window),
+        TALLY_TEST(windows_that_differ_are_laid_over_each_other),
         TALLY_TEST(failures_are_counted_by_their_place_too),
         TALLY_TEST(without_a_window_all_is_after_it),
         TALLY_TEST(strays_are_added_up),
