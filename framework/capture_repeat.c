@@ -102,6 +102,18 @@ static uint64_t period_within(const struct itr_needle *needle, uint64_t distance
     return distance;
 }
 
+/* Copies of the whole stretch. Those of the needle may come closer once the stream's period has changed. */
+static uint64_t copies_of(const struct itr_needle *needle, const struct itr_repeat *repeat, unsigned cycle,
+                          uint64_t distance) {
+    uint64_t copies = (needle->copies - 1) / cycle + 1;
+    uint64_t most = (needle->last - needle->first) / repeat->period + 1;
+
+    if (repeat->period != distance) {
+        return (needle->last + ITR_CAPTURE_NEEDLE_BYTES - needle->first) / repeat->period;
+    }
+    return copies < most ? copies : most;
+}
+
 struct itr_repeat itr_repeat_of(const struct itr_needle *needle) {
     struct itr_repeat repeat = {0};
     unsigned cycle = needle->armed ? cycle_of(needle) : 0;
@@ -115,10 +127,7 @@ struct itr_repeat itr_repeat_of(const struct itr_needle *needle) {
         repeat.first = needle->first;
         repeat.last = needle->last;
         repeat.binary_blocks = needle->binary_blocks_last - needle->binary_blocks_first;
-        repeat.copies =
-            repeat.period == distance
-                ? (needle->copies - 1) / cycle + 1
-                : (needle->last + ITR_CAPTURE_NEEDLE_BYTES - needle->first) / repeat.period;
+        repeat.copies = copies_of(needle, &repeat, cycle, distance);
     }
     return repeat;
 }

@@ -3,6 +3,7 @@
 #include "framework/casefile.h"
 #include "framework/casefile_values.h"
 
+#include "framework/json.h"
 #include "framework/ledger.h"
 #include "framework/match.h"
 #include "framework/point.h"
@@ -11,6 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { FILE_MAX = 1 << 20 }; /* bytes of a case file */
 
 /* ---- variants ---- */
 
@@ -371,17 +374,11 @@ static enum itr_status set_name(const struct itr_reader *reader, char **out, con
     return status;
 }
 
-enum itr_status itr_case_read(const char *folder, struct itr_case *result, struct itr_error *err) {
-    char path[4096];
+/* Takes `root` over. */
+static enum itr_status read_case(const char *folder, const char *path, json_t *root, struct itr_case *result,
+                                 struct itr_error *err) {
     struct itr_case c = {0};
-    json_error_t why;
     struct itr_reader reader = {.file = path, .where = "", .err = err};
-
-    snprintf(path, sizeof path, "%s/case.json", folder);
-    json_t *root = json_load_file(path, JSON_REJECT_DUPLICATES, &why);
-    if (root == NULL) {
-        return itr_fail(err, ITR_E_FORMAT, 0, "%s:%d:%d: %s", path, why.line, why.column, why.text);
-    }
     enum itr_status status = set_name(&reader, &c.name, folder);
     if (status == ITR_OK) {
         status = itr_string_set(&reader, &c.folder, folder);
@@ -396,6 +393,23 @@ enum itr_status itr_case_read(const char *folder, struct itr_case *result, struc
     }
     *result = c;
     return ITR_OK;
+}
+
+enum itr_status itr_case_parse(const char *folder, const void *bytes, size_t count, struct itr_case *result,
+                               struct itr_error *err) {
+    char path[4096];
+    json_t *root = NULL;
+    snprintf(path, sizeof path, "%s/case.json", folder);
+    enum itr_status status = itr_json_parse(path, 1, bytes, count, JSON_REJECT_DUPLICATES, &root, err);
+    return status == ITR_OK ? read_case(folder, path, root, result, err) : status;
+}
+
+enum itr_status itr_case_read(const char *folder, struct itr_case *result, struct itr_error *err) {
+    char path[4096];
+    json_t *root = NULL;
+    snprintf(path, sizeof path, "%s/case.json", folder);
+    enum itr_status status = itr_json_read(path, FILE_MAX, JSON_REJECT_DUPLICATES, &root, err);
+    return status == ITR_OK ? read_case(folder, path, root, result, err) : status;
 }
 
 void itr_case_release(struct itr_case *c) {

@@ -92,6 +92,9 @@ struct itr_case {
 /* Reads FOLDER/case.json. On failure nothing is left to release, and the error names file, key and
  * what was expected. On success give `*result` to itr_case_release(). */
 enum itr_status itr_case_read(const char *folder, struct itr_case *result, struct itr_error *err) ITR_MUST_USE;
+/* The same for the file's bytes; the folder is not looked at. */
+enum itr_status itr_case_parse(const char *folder, const void *bytes, size_t count, struct itr_case *result,
+                               struct itr_error *err) ITR_MUST_USE;
 void itr_case_release(struct itr_case *c);
 
 /* The control of that name, NULL if there is none. Borrowed from the case. */

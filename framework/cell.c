@@ -197,13 +197,14 @@ static bool get_aim(const json_t *object, struct itr_aim *aim) {
     return good;
 }
 
-/* A list of strings as lines separated by newlines. */
+/* A list of strings, each a line and not empty, as lines separated by newlines. */
 static bool get_lines(const json_t *list, char *lines, size_t bytes) {
     size_t used = 0;
     for (size_t i = 0; i < json_array_size(list); i++) {
         const char *variable = json_string_value(json_array_get(list, i));
         size_t room = bytes - used;
-        int wrote = variable != NULL ? snprintf(lines + used, room, "%s%s", i > 0 ? "\n" : "", variable) : -1;
+        bool is_line = variable != NULL && variable[0] != '\0' && strchr(variable, '\n') == NULL;
+        int wrote = is_line ? snprintf(lines + used, room, "%s%s", i > 0 ? "\n" : "", variable) : -1;
         if (wrote < 0 || (size_t)wrote >= room) {
             return false;
         }

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { EXCEPTION_NAME_ROOM = 32 };
+
 struct facts {
     const struct itr_plan *plan;
     const struct itr_observation *seen;
@@ -108,12 +110,13 @@ static void name_exception(uint32_t code, char *out, size_t room) {
 }
 
 void itr_exception_shape(const struct itr_ledger_reply *reply, char *out, size_t room) {
-    struct itr_text text = {.ceiling = room > 0 ? room - 1 : 1};
+    char text[(ITR_EXCEPTIONS_MAX + 1) * (EXCEPTION_NAME_ROOM + 2)] = "";
+    size_t used = 0;
     uint32_t before = 0;
     bool repeated = false;
     for (uint32_t i = 0; i <= ITR_EXCEPTIONS_MAX && i < reply->exception_count; i++) {
         const struct itr_exception *one = i < ITR_EXCEPTIONS_MAX ? &reply->exceptions[i] : &reply->last_exception;
-        char name[32];
+        char name[EXCEPTION_NAME_ROOM];
         if (!is_fault(one)) {
             continue;
         }
@@ -122,15 +125,12 @@ void itr_exception_shape(const struct itr_ledger_reply *reply, char *out, size_t
             continue;
         }
         name_exception(one->code, name, sizeof name);
-        itr_text_printf(&text, "%s%s%s", repeated ? "*" : "", before != 0 ? "+" : "", name);
+        snprintf(text + used, sizeof text - used, "%s%s%s", repeated ? "*" : "", before != 0 ? "+" : "", name);
+        used += strlen(text + used);
         repeated = false;
         before = one->code;
     }
-    if (repeated) {
-        itr_text_add(&text, "*");
-    }
-    snprintf(out, room, "%s", itr_text_string(&text));
-    itr_text_release(&text);
+    snprintf(out, room, "%s%s", text, repeated ? "*" : "");
 }
 
 static const struct itr_module *module_of(const struct itr_modules *modules, const struct itr_ledger_reply *reply,
@@ -186,8 +186,15 @@ static const char *address_class(uint64_t address) {
 
 static bool is_tool_error(struct facts *facts) {
     if (facts->seen->tool.status != ITR_OK) {
+        char clean[ITR_DETAIL_MAX];
+        itr_escape_into(clean, sizeof clean, ITR_ESCAPE_TERMINAL, facts->seen->tool.text, strlen(facts->seen->tool.text));
         sign(facts, "tool-error %s", itr_status_name(facts->seen->tool.status));
-        describe(facts, "%s", facts->seen->tool.text);
+        describe(facts, "%s", clean);
+        return true;
+    }
+    if (facts->seen->output->no_memory || facts->seen->error_output->no_memory) {
+        sign(facts, "tool-error %s", itr_status_name(ITR_E_NO_MEMORY));
+        describe(facts, "out of memory for what the host printed: nothing is known of it");
         return true;
     }
     if (!facts->seen->ledger_sound) {
@@ -332,7 +339,8 @@ static bool crash_by_signal(struct facts *facts) {
     if (seen->ended_by_runner || !seen->exit.signaled) {
         return false;
     }
-    sign(facts, "crash %s%s%s", itrp_signal_name(seen->exit.signal), fault_place(facts), quoted_message(facts));
+    const char *place = fault_place(facts); /* names a signal too, of which there is one name at a time */
+    sign(facts, "crash %s%s%s", itrp_signal_name(seen->exit.signal), place, quoted_message(facts));
     describe(facts, "ended by %s after %s%s", itrp_signal_name(seen->exit.signal), last_phase(facts),
              seen->exit.core_dumped ? ", core written" : "");
     return true;

@@ -2,6 +2,7 @@
  * cell is cell.c's. */
 #include "framework/folder.h"
 
+#include "framework/json.h"
 #include "framework/layout.h"
 #include "framework/record.h"
 
@@ -9,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LINE_MAX_BYTES = 1 << 20 };
+enum { LINE_MAX_BYTES = 1 << 20, FILE_MAX_BYTES = 1 << 28 };
 
 static enum itr_status uv_failure(struct itr_error *err, int result, const char *what, const char *path) {
     return itr_fail(err, ITR_E_SYSTEM, result, "cannot %s %s: %s", what, path, uv_strerror(result));
@@ -247,7 +248,7 @@ enum itr_status itr_folder_write(const char *folder, const char *name, const voi
 
 enum itr_status itr_folder_write_json(const char *folder, const char *name, const json_t *json,
                                       struct itr_error *err) {
-    char *text = json != NULL ? json_dumps(json, JSON_INDENT(1)) : NULL;
+    char *text = json != NULL ? itr_json_print(json, JSON_INDENT(1)) : NULL;
     if (text == NULL) {
         return itr_fail(err, ITR_E_NO_MEMORY, 0, "cannot make %s: out of memory or not UTF-8", name);
     }
@@ -260,14 +261,13 @@ enum itr_status itr_folder_write_json(const char *folder, const char *name, cons
 
 enum itr_status itr_folder_read_campaign(const char *path, json_t **campaign, struct itr_error *err) {
     char file[1200];
-    json_error_t why;
     snprintf(file, sizeof file, "%s/campaign.json", path);
     if (!itr_path_exists(file)) {
         return itr_fail(err, ITR_E_NOT_FOUND, 0, "%s is no campaign's folder: it has no campaign.json", path);
     }
-    *campaign = json_load_file(file, 0, &why);
-    if (*campaign == NULL) {
-        return itr_fail(err, ITR_E_FORMAT, 0, "%s:%d: %s", file, why.line, why.text);
+    enum itr_status status = itr_json_read(file, FILE_MAX_BYTES, 0, campaign, err);
+    if (status != ITR_OK) {
+        return status;
     }
     if (json_integer_value(json_object_get(*campaign, "format")) != ITR_CAMPAIGN_FORMAT ||
         !json_is_array(json_object_get(*campaign, "cells"))) {
@@ -280,13 +280,11 @@ enum itr_status itr_folder_read_campaign(const char *path, json_t **campaign, st
 
 enum itr_status itr_folder_read_json(const char *path, const char *name, json_t **json, struct itr_error *err) {
     char file[1200];
-    json_error_t why;
     snprintf(file, sizeof file, "%s/%s", path, name);
     if (!itr_path_exists(file)) {
         return itr_fail(err, ITR_E_NOT_FOUND, 0, "%s is not there", file);
     }
-    *json = json_load_file(file, 0, &why);
-    return *json != NULL ? ITR_OK : itr_fail(err, ITR_E_FORMAT, 0, "%s:%d: %s", file, why.line, why.text);
+    return itr_json_read(file, FILE_MAX_BYTES, 0, json, err);
 }
 
 enum itr_status itr_trials_open(struct itr_trials *trials, const char *folder, struct itr_error *err) {
@@ -294,8 +292,11 @@ enum itr_status itr_trials_open(struct itr_trials *trials, const char *folder, s
     snprintf(path, sizeof path, "%s/trials.jsonl", folder);
     *trials = (struct itr_trials){.line_room = LINE_MAX_BYTES};
     trials->line = malloc(LINE_MAX_BYTES);
+    if (trials->line == NULL) {
+        return itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory reading %s", path);
+    }
     trials->file = fopen(path, "rb");
-    if (trials->line == NULL || trials->file == NULL) {
+    if (trials->file == NULL) {
         itr_trials_close(trials);
         return itr_fail(err, ITR_E_NOT_FOUND, 0, "cannot open %s", path);
     }
@@ -303,7 +304,6 @@ enum itr_status itr_trials_open(struct itr_trials *trials, const char *folder, s
 }
 
 enum itr_status itr_trials_next(struct itr_trials *trials, json_t **trial, struct itr_error *err) {
-    json_error_t why;
     *trial = NULL;
     if (fgets(trials->line, (int)trials->line_room, trials->file) == NULL) {
         return ITR_OK;
@@ -316,10 +316,7 @@ enum itr_status itr_trials_next(struct itr_trials *trials, json_t **trial, struc
                            : itr_fail(err, ITR_E_FORMAT, 0, "trials.jsonl:%llu: line too long or not text",
                                       (unsigned long long)trials->line_number);
     }
-    *trial = json_loadb(trials->line, length, 0, &why);
-    return *trial != NULL ? ITR_OK
-                          : itr_fail(err, ITR_E_FORMAT, 0, "trials.jsonl:%llu: %s",
-                                     (unsigned long long)trials->line_number, why.text);
+    return itr_json_parse("trials.jsonl", trials->line_number, trials->line, length, 0, trial, err);
 }
 
 void itr_trials_close(struct itr_trials *trials) {
@@ -374,6 +371,9 @@ static enum itr_status count_trials(struct itr_summary *summary, const char *pat
         }
         if (status == ITR_OK) {
             itr_tally_add(&summary->tallies[cell], &row);
+            if (summary->tallies[cell].no_memory) {
+                status = itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory counting trials");
+            }
         }
         json_decref(trial);
     }
@@ -393,14 +393,16 @@ static bool is_finished(const struct itr_summary *summary, bool until_fail) {
     return true;
 }
 
-/* How long a finished campaign took, as its own summary says; 0 where there is none. */
-static double elapsed_of_finished(const char *path) {
+/* How long a finished campaign took, as its own summary says; 0 where there is none that can be read. */
+static enum itr_status elapsed_of_finished(const char *path, double *out_s, struct itr_error *err) {
     char file[1200];
+    json_t *summary = NULL;
+    struct itr_error why = {0};
     snprintf(file, sizeof file, "%s/summary.json", path);
-    json_t *summary = json_load_file(file, 0, NULL);
-    double elapsed_s = json_number_value(json_object_get(summary, "elapsed_s"));
+    enum itr_status status = itr_json_read(file, FILE_MAX_BYTES, 0, &summary, &why);
+    *out_s = json_number_value(json_object_get(summary, "elapsed_s"));
     json_decref(summary);
-    return elapsed_s;
+    return status == ITR_E_NO_MEMORY ? itr_fail(err, status, 0, "%s", why.text) : ITR_OK;
 }
 
 enum itr_status itr_folder_load(const char *path, struct itr_summary *summary, struct itr_error *err) {
@@ -427,7 +429,7 @@ enum itr_status itr_folder_load(const char *path, struct itr_summary *summary, s
     }
     json_decref(campaign);
     if (status == ITR_OK && !summary->interrupted) {
-        summary->elapsed_s = elapsed_of_finished(path);
+        status = elapsed_of_finished(path, &summary->elapsed_s, err);
     }
     if (status != ITR_OK) {
         itr_summary_release(summary);

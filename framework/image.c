@@ -14,6 +14,7 @@ enum {
     READ_STEP = 1 << 20,
     NAME_BYTES_MAX =
         16384,        /* longer names are none: the tables of a hostile file would take for ever */
+    RANGES_MAX = 256, /* each address is looked for in all of them */
     PADDING_MAX = 31, /* bytes between functions that count to the one before */
 };
 
@@ -197,8 +198,11 @@ bool itr_image_add_section(struct itr_image *image, const struct itr_section *se
 
 bool itr_image_add_range(struct itr_image *image, const struct itr_image_range *range) {
     struct itr_image_range *ranges;
+    struct itr_image_range *added;
+    /* Searches go through the bytes of every range: many ranges of the same bytes would make them endless. */
+    uint64_t left = 2 * (uint64_t)image->count - image->ranges_file_bytes;
 
-    if (image->range_count >= ITR_IMAGE_SECTIONS_MAX) {
+    if (image->range_count >= RANGES_MAX) {
         itr_image_note(image, "more segments than are read");
         return true;
     }
@@ -208,7 +212,13 @@ bool itr_image_add_range(struct itr_image *image, const struct itr_image_range *
         return false;
     }
     image->ranges = ranges;
-    image->ranges[image->range_count++] = *range;
+    added = &image->ranges[image->range_count++];
+    *added = *range;
+    if (added->file_bytes > left) {
+        itr_image_note(image, "segments of the same bytes, again and again");
+        added->file_bytes = left;
+    }
+    image->ranges_file_bytes += added->file_bytes;
     return true;
 }
 
@@ -218,6 +228,9 @@ bool itr_image_reserve_symbols(struct itr_image *image, uint64_t count) {
 
     if (needed > ITR_IMAGE_SYMBOLS_MAX) {
         needed = ITR_IMAGE_SYMBOLS_MAX;
+    }
+    if (needed == 0) {
+        return true;
     }
     symbols = grown(image, image->symbols, &image->symbol_room, (size_t)needed, sizeof *symbols);
     if (symbols == NULL) {
@@ -457,7 +470,9 @@ enum itr_status itr_image_open_bytes(struct itr_image **image, const void *bytes
 }
 
 static enum itr_status uv_failure(struct itr_error *err, uv_fs_t *request, const char *path) {
-    enum itr_status status = request->result == UV_ENOENT ? ITR_E_NOT_FOUND : ITR_E_SYSTEM;
+    enum itr_status status = request->result == UV_ENOENT   ? ITR_E_NOT_FOUND
+                             : request->result == UV_ENOMEM ? ITR_E_NO_MEMORY
+                                                            : ITR_E_SYSTEM;
 
     itr_fail(err, status, uv_fs_get_system_error(request), "%s: %s", path,
              uv_strerror((int)request->result));

@@ -303,6 +303,10 @@ static bool read_symbols(struct itr_image *image, const struct table *sections) 
             return false;
         }
         for (uint64_t j = 0; j < symbols.count; j++) {
+            if (image->symbol_count >= ITR_IMAGE_SYMBOLS_MAX) {
+                itr_image_note(image, "more symbols than are read");
+                break;
+            }
             if (!add_symbol(image, entry(&symbols, j), &names,
                             type == SECTION_SYMTAB ? ITR_SYMBOL_SYMTAB : ITR_SYMBOL_DYNAMIC)) {
                 return false;

@@ -44,6 +44,7 @@ struct itr_image {
     size_t section_count, section_room;
     struct itr_image_range *ranges;
     size_t range_count, range_room;
+    uint64_t ranges_file_bytes; /* of all of them */
     struct itr_symbol *symbols; /* by rva, then the most telling first */
     size_t symbol_count, symbol_room;
     uint32_t *places; /* indices of one symbol for each address, by rva */

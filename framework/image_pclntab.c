@@ -252,8 +252,8 @@ static bool table_value(const struct itr_image_pclntab *go, uint32_t table, uint
         uint32_t difference;
         uint32_t bytes;
         if (!read_varint(&p, end, &difference) || (difference == 0 && !first) ||
-            !read_varint(&p, end, &bytes)) {
-            return false;
+            !read_varint(&p, end, &bytes) || bytes == 0) {
+            return false; /* a value for no bytes is nobody's: tables of such would be read to their end */
         }
         current = (int32_t)((uint32_t)current + ((difference >> 1) ^ (0 - (difference & 1))));
         pc += bytes;

@@ -104,6 +104,12 @@ void itr_judge(const struct itr_cell *cell, const struct itr_tally *tally, struc
                  tally->trials);
         return;
     }
+    if (tally->no_memory) {
+        verdict->judgement = ITR_JUDGEMENT_TOOL_ERROR;
+        snprintf(verdict->sentence, sizeof verdict->sentence,
+                 "out of memory while %" PRIu64 " trials were counted: initrace report counts them again", tally->trials);
+        return;
+    }
     if (itr_tally_valid(tally) == 0) {
         verdict->judgement = ITR_JUDGEMENT_INCONCLUSIVE;
         snprintf(verdict->sentence, sizeof verdict->sentence,

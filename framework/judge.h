@@ -11,7 +11,7 @@
     X(NEW, "finding")            /* a failure that is not known */                                 \
     X(RATE, "rate-changed")      /* a known failure, but too seldom, never, or too often */        \
     X(INCONCLUSIVE, "no-shot")   /* no shot landed: nothing is known */                            \
-    X(TOOL_ERROR, "tool-error")  /* the tool failed in some trials */                              \
+    X(TOOL_ERROR, "tool-error")  /* the tool failed in trials, or counting */                              \
     X(SKIPPED, "skipped")        /* not run: the library has no such point */
 
 enum itr_judgement {

@@ -99,10 +99,13 @@ enum itr_status itr_layout_folders(const char *folder, struct itr_strings *names
     int result = uv_fs_scandir(NULL, &request, folder, 0, NULL);
     if (result < 0) {
         uv_fs_req_cleanup(&request);
-        return itr_fail(err, ITR_E_NOT_FOUND, result, "cannot list %s: %s", folder, uv_strerror(result));
+        return itr_fail(err, result == UV_ENOMEM ? ITR_E_NO_MEMORY : ITR_E_NOT_FOUND, result, "cannot list %s: %s", folder,
+                        uv_strerror(result));
     }
-    while (status == ITR_OK && uv_fs_scandir_next(&request, &entry) == 0) {
-        if (entry.name[0] != '.' && entry.type != UV_DIRENT_FILE && !add_name(names, entry.name)) {
+    /* To the end also after a failure: libuv frees the last entry with the end of the list only. */
+    while (uv_fs_scandir_next(&request, &entry) == 0) {
+        bool wanted = status == ITR_OK && entry.name[0] != '.' && entry.type != UV_DIRENT_FILE;
+        if (wanted && !add_name(names, entry.name)) {
             status = itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory listing %s", folder);
         }
     }

@@ -110,6 +110,7 @@ static const struct option *find_option(const char *name, size_t length) {
     return NULL;
 }
 
+/* False: memory was refused. */
 static bool add_word(struct itr_strings *strings, const char *text, size_t length) {
     char **grown = realloc(strings->items, (strings->count + 1) * sizeof *grown);
     char *copy = malloc(length + 1);
@@ -126,15 +127,18 @@ static bool add_word(struct itr_strings *strings, const char *text, size_t lengt
     return true;
 }
 
-/* Lists may be written in one, with commas; a variable's value may have commas of its own. */
-static bool add_list(struct itr_strings *strings, const char *name, const char *text) {
+/* Lists may be written in one, with commas; a variable's value may have commas of its own. False: there is nothing in
+ * it, or `*no_memory`. */
+static bool add_list(struct itr_strings *strings, const char *name, const char *text, bool *no_memory) {
     bool any = false;
     if (strcmp(name, "env") == 0) {
-        return text[0] != '\0' && add_word(strings, text, strlen(text));
+        *no_memory = text[0] != '\0' && !add_word(strings, text, strlen(text));
+        return text[0] != '\0' && !*no_memory;
     }
     while (*text != '\0') {
         size_t length = strcspn(text, ",");
         if (length > 0 && !add_word(strings, text, length)) {
+            *no_memory = true;
             return false;
         }
         any = any || length > 0;
@@ -171,7 +175,7 @@ static bool may_be_left_out(const struct option *option) {
     return option->argument != NULL && option->argument[0] == '[';
 }
 
-static bool set_value(struct itr_options *options, const struct option *option, const char *text) {
+static bool set_value(struct itr_options *options, const struct option *option, const char *text, bool *no_memory) {
     void *value = (char *)options + option->value;
     switch (option->kind) {
     case FLAG:
@@ -181,7 +185,7 @@ static bool set_value(struct itr_options *options, const struct option *option, 
         *(const char **)value = text;
         return text[0] != '\0';
     case LIST:
-        return add_list(value, option->name, text);
+        return add_list(value, option->name, text, no_memory);
     case NUMBER:
         return read_number(text, value);
     case TIME:
@@ -202,7 +206,11 @@ static enum itr_status set_option(struct itr_options *options, const struct opti
                                   const char *text, struct itr_error *err) {
     static const char *const expected[] = {"",  "a word", "a word", "a whole number", "a length of time such as 60ms or 10s",
                                            "two lengths of time such as 0us..3ms", "text or json", "before or after"};
-    if (!set_value(options, option, text)) {
+    bool no_memory = false;
+    if (!set_value(options, option, text, &no_memory)) {
+        if (no_memory) {
+            return itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory reading --%s", option->name);
+        }
         return itr_fail(err, ITR_E_USAGE, 0, "%s%s \"%s\": expected %s", from, option->name, text,
                         expected[option->kind]);
     }

@@ -28,9 +28,19 @@ void itr_record_append(json_t **list, json_t *value) {
 json_t *itr_record_string(const char *text, size_t bytes) {
     struct itr_text clean = {.ceiling = 64 * 1024};
     itr_text_escape(&clean, ITR_ESCAPE_UTF8, text, bytes);
-    json_t *value = json_stringn_nocheck(itr_text_string(&clean), clean.length);
+    json_t *value = clean.no_memory ? NULL : json_stringn_nocheck(itr_text_string(&clean), clean.length);
     itr_text_release(&clean);
     return value;
+}
+
+json_t *itr_record_clean(const char *text) {
+    size_t bytes = strlen(text);
+    size_t at = 0;
+    size_t step = 0;
+    while (at < bytes && (step = itr_utf8_length(text + at, bytes - at, NULL)) > 0) {
+        at += step;
+    }
+    return at == bytes ? json_stringn_nocheck(text, bytes) : itr_record_string(text, bytes);
 }
 
 /* Nanoseconds after `origin_ns`; null for "never". */
@@ -239,8 +249,7 @@ static json_t *add_rare(const struct itr_record *record, json_t *json) {
         itr_record_put(&json, "tool_error", itr_record_string(seen->tool.text, strlen(seen->tool.text)));
     }
     if (record->classification->detail[0] != '\0') {
-        itr_record_put(&json, "detail",
-            itr_record_string(record->classification->detail, strlen(record->classification->detail)));
+        itr_record_put(&json, "detail", itr_record_clean(record->classification->detail));
     }
     if (record->recorder != NULL && record->recorder[0] != '\0') {
         itr_record_put(&json, "record", json_string(record->recorder));
@@ -264,7 +273,7 @@ json_t *itr_record_to_json(const struct itr_record *record) {
         "{s:i, s:I, s:I, s:s, s:o, s:s, s:o, s:o, s:o, s:s, s:I}", "format", ITR_RECORD_FORMAT, "trial",
         (json_int_t)record->trial, "cell", (json_int_t)record->cell, "case", record->case_name, "seed",
         itr_json_hex(record->seed), "outcome", itr_outcome_name((uint32_t)record->classification->outcome), "signature",
-        itr_record_string(record->classification->signature, strlen(record->classification->signature)), "shots", shots,
+        itr_record_clean(record->classification->signature), "shots", shots,
         "exit", exit_to_json(seen), "end", itr_end_name((uint32_t)seen->end), "duration_ns",
         (json_int_t)(seen->end_ns - seen->begin_ns));
     if (json == NULL) {
@@ -311,7 +320,7 @@ enum itr_status itr_record_read(const json_t *json, uint64_t *cell, struct itr_r
         .fired_after_load_ns = loaded && json_is_integer(fired) ? (int64_t)json_integer_value(fired) : INT64_MIN,
         .window_to_ns = is_count(window) ? (uint64_t)json_integer_value(window) : 0,
         .strays = (uint32_t)json_integer_value(json_object_get(json, "strays")),
-        .sweep_index = json_is_integer(place) ? (int64_t)json_integer_value(place) : -1,
+        .sweep_index = is_count(place) && json_integer_value(place) <= UINT32_MAX ? (int64_t)json_integer_value(place) : -1,
     };
     return ITR_OK;
 }

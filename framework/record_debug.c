@@ -57,7 +57,7 @@ static json_t *location_to_json(const struct itr_record *record, uint64_t pc, ui
     struct itr_exception exception = {.pc = pc, .module_base = module_base};
     char location[ITR_LOCATION_MAX];
     itr_locate_pc(record->modules, &record->seen->ledger, &exception, true, location, sizeof location);
-    return itr_record_string(location, strlen(location));
+    return itr_record_clean(location);
 }
 
 static json_t *faults_to_json(const struct itr_record *record, uint64_t origin_ns) {

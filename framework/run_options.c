@@ -74,7 +74,9 @@ static enum itr_status select_cases(const struct itr_options *options, const str
         status = itr_select(cells, &c, selection, layout, &why);
         itr_case_release(&c);
         if (status == ITR_E_UNSUPPORTED && options->words.count > 1) {
-            fprintf(stderr, "initrace: skipped: %s\n", why.text);
+            char clean[sizeof why.text];
+            itr_escape_into(clean, sizeof clean, ITR_ESCAPE_TERMINAL, why.text, strlen(why.text));
+            fprintf(stderr, "initrace: skipped: %s\n", clean);
         } else if (status != ITR_OK) {
             *err = why;
             return status;

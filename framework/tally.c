@@ -87,11 +87,13 @@ static void add_place(struct itr_tally *tally, const struct itr_row *row, bool f
 }
 
 /* The earliest trial of a signature stands for it; slots finish out of order. */
-static void note_first(struct itr_tally_signature *signature, const struct itr_row *row) {
+static void note_first(struct itr_tally *tally, struct itr_tally_signature *signature, const struct itr_row *row) {
+    bool has_detail = row->detail != NULL && row->detail[0] != '\0';
     if (row->trial < signature->first_trial) {
         signature->first_trial = row->trial;
         free(signature->detail);
-        signature->detail = row->detail != NULL && row->detail[0] != '\0' ? strdup(row->detail) : NULL;
+        signature->detail = has_detail ? strdup(row->detail) : NULL;
+        tally->no_memory = tally->no_memory || (has_detail && signature->detail == NULL);
     }
 }
 
@@ -106,7 +108,9 @@ void itr_tally_add(struct itr_tally *tally, const struct itr_row *row) {
         }
         if (signature != NULL) {
             signature->count++;
-            note_first(signature, row);
+            note_first(tally, signature, row);
+        } else {
+            tally->no_memory = true;
         }
     }
     add_place(tally, row, row->outcome != tally->expect && !was_missed(tally, row->outcome));

@@ -6,6 +6,7 @@
 #include "framework/outcome.h"
 #include "framework/stats.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum {
@@ -38,6 +39,7 @@ struct itr_tally {
     uint64_t first_failure_ns; /* smallest and largest such time of a trial that was not as expected */
     uint64_t last_failure_ns;
     uint64_t strays;
+    bool no_memory; /* memory was refused: a signature was not counted, or lacks its detail */
 };
 
 /* What a tally needs to know of a trial. `fired_after_load_ns` is INT64_MIN where no shot was fired. */

@@ -296,7 +296,7 @@ static void a_broken_line_in_the_midst_is_an_error_with_its_number(void **state)
         json_decref(trial);
         assert_int_equal(itr_trials_next(&trials, &trial, &error), ITR_E_FORMAT);
         assert_null(trial);
-        assert_contains(error.text, "trials.jsonl:2: ");
+        assert_contains(error.text, "trials.jsonl:2:");
         itr_trials_close(&trials);
     }
 }

@@ -968,6 +968,59 @@ static void damaged_tables_are_left_out_and_told(void **state) {
     itr_image_close(image);
 }
 
+static void a_damaged_table_does_not_hide_the_next(void **state) {
+    struct itr_image *image;
+
+    (void)state;
+    make_elf(&made, 0, true, no_go);
+    put_elf_section(&made, 2, 7, 2, 3, 0x1100, 0x1100, 0xffffff, 4, 24); /* .data, said to be one of symbols */
+    image = opened(&made);
+    assert_non_null(strstr(itr_image_damage(image), "symbol table"));
+    finds(image, "runtime.first", "runtime.first", GO_TEXT);
+    itr_image_close(image);
+}
+
+/* What is searched would be a hundred times the file. */
+static void segments_of_the_same_bytes_are_read_twice_at_most(void **state) {
+    struct itr_image *image;
+    struct itr_error err = {0};
+    size_t read = 0;
+
+    (void)state;
+    make_elf(&made, 0, false, no_go);
+    set(&made, 32, 8, 0x2400);
+    set(&made, 56, 2, 100);
+    for (size_t i = 0; i < 100; i++) {
+        put_elf_segment(&made, 0x2400 + i * 56, 1, 4, i * 0x4000, 0, 0x2400);
+        set(&made, 0x2400 + i * 56 + 16, 8, i * 0x4000);
+    }
+    set(&made, 0x2400 + 100 * 56 - 8, 8, 0); /* the last one is whole */
+    assert_int_equal(itr_image_open_bytes(&image, made.bytes, made.count, NULL, &err), ITR_OK);
+    assert_non_null(strstr(itr_image_damage(image), "again and again"));
+    for (size_t i = 0; i < 100; i++) {
+        read += itr_image_bytes_at(image, i * 0x4000, 0x2400) != NULL ? 0x2400 : 0;
+    }
+    assert_true(read > 0 && read <= 2 * made.count);
+    itr_image_close(image);
+}
+
+static void a_value_for_no_bytes_is_no_value(void **state) {
+    struct itr_image *image;
+    const char *file;
+    uint32_t line;
+
+    (void)state;
+    make_elf(&made, 0, false, new_go);
+    image = opened(&made);
+    assert_true(itr_image_line_at(image, GO_TEXT, &file, &line));
+    itr_image_close(image);
+    set(&made, 0x1100 + GO_VALUES + 2, 1, 0);
+    image = opened(&made);
+    assert_false(itr_image_line_at(image, GO_TEXT, &file, &line));
+    names_are(image, GO_TEXT, "runtime.first", 0);
+    itr_image_close(image);
+}
+
 static void a_name_without_an_end_is_no_name(void **state) {
     struct itr_image *image;
     size_t at;
@@ -1128,6 +1181,9 @@ int main(void) {
         cmocka_unit_test(random_damage_is_survived),
         cmocka_unit_test(what_is_no_library_is_refused),
         cmocka_unit_test(damaged_tables_are_left_out_and_told),
+        cmocka_unit_test(a_damaged_table_does_not_hide_the_next),
+        cmocka_unit_test(segments_of_the_same_bytes_are_read_twice_at_most),
+        cmocka_unit_test(a_value_for_no_bytes_is_no_value),
         cmocka_unit_test(a_name_without_an_end_is_no_name),
         cmocka_unit_test(a_table_of_go_that_does_not_hold_together_is_not_used),
         cmocka_unit_test(endless_line_tables_end),

@@ -1,0 +1,427 @@
+/* Unit tests of all that reads, where memory is refused: whichever allocation it is, and whether the later ones are
+ * refused too, the answer is ITR_E_NO_MEMORY and not a wrong diagnosis, and nothing is left behind.
+ *
+ * The linker puts the functions below before the allocator of the program (--wrap); the libraries are told of them. */
+#include "framework/casefile.h"
+#include "framework/classify.h"
+#include "framework/folder.h"
+#include "framework/json.h"
+#include "framework/record.h"
+#include "framework/run_options.h"
+#include "framework/sweep.h"
+#include "framework/tests/scratch.h"
+
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+#define BEGIN_NS UINT64_C(1000000000)
+
+/* ---- the allocator ---- */
+
+void *__real_malloc(size_t bytes);
+void *__real_calloc(size_t count, size_t bytes);
+void *__real_realloc(void *block, size_t bytes);
+void __real_free(void *block);
+void *__wrap_malloc(size_t bytes);
+void *__wrap_calloc(size_t count, size_t bytes);
+void *__wrap_realloc(void *block, size_t bytes);
+char *__wrap_strdup(const char *text);
+void __wrap_free(void *block);
+
+static bool counting;
+static bool later_too; /* not the one allocation alone */
+static long allocations;
+static long refused_one; /* its number, -1: none */
+static long refusals;
+static long live; /* blocks that were taken and not given back */
+
+static bool refuses(void) {
+    bool refuse = counting && refused_one >= 0 && (later_too ? allocations >= refused_one : allocations == refused_one);
+    allocations += counting ? 1 : 0;
+    refusals += refuse ? 1 : 0;
+    return refuse;
+}
+
+static void *taken(void *block) {
+    live += counting && block != NULL ? 1 : 0;
+    return block;
+}
+
+void *__wrap_malloc(size_t bytes) {
+    return refuses() ? NULL : taken(__real_malloc(bytes));
+}
+
+void *__wrap_calloc(size_t count, size_t bytes) {
+    return refuses() ? NULL : taken(__real_calloc(count, bytes));
+}
+
+void *__wrap_realloc(void *block, size_t bytes) {
+    if (refuses()) {
+        return NULL;
+    }
+    void *moved = __real_realloc(block, bytes);
+    return block == NULL ? taken(moved) : moved;
+}
+
+char *__wrap_strdup(const char *text) {
+    char *copy = __wrap_malloc(strlen(text) + 1);
+    return copy != NULL ? strcpy(copy, text) : NULL;
+}
+
+void __wrap_free(void *block) {
+    live -= counting && block != NULL ? 1 : 0;
+    __real_free(block);
+}
+
+static enum itr_status counted(enum itr_status (*read)(struct itr_error *), long refuse, struct itr_error *err) {
+    *err = (struct itr_error){0};
+    allocations = refusals = live = 0;
+    refused_one = refuse;
+    counting = true;
+    enum itr_status status = read(err);
+    counting = false;
+    return status;
+}
+
+/* `read` gives back all that it got before it returns. */
+static void refuse_each(enum itr_status (*read)(struct itr_error *), long least) {
+    struct itr_error err;
+    if (counted(read, -1, &err) != ITR_OK) {
+        fail_msg("refused without a reason: %s", err.text);
+    }
+    long count = allocations;
+    assert_int_equal(live, 0);
+    assert_true(count >= least); /* the allocator was really asked */
+    for (long i = 0; i < 2 * count; i++) {
+        later_too = i >= count;
+        enum itr_status status = counted(read, i % count, &err);
+        assert_true(refusals > 0);
+        if (status != ITR_E_NO_MEMORY || err.status != status || err.text[0] == '\0' || live != 0) {
+            fail_msg("allocation %ld of %ld%s: %s, \"%s\", %ld blocks left behind", i % count, count,
+                     later_too ? " and later" : "", itr_status_name(status), err.text, live);
+        }
+    }
+}
+
+/* ---- what is read ---- */
+
+static char scratch[SCRATCH_PATH_MAX];
+static struct itr_layout layout;
+
+static const char full_case[] =
+    "{\"format\": 1, \"summary\": \"A summary that is longer than the first room of a string.\", \"threads\": [\"u\"],"
+    " \"os\": [\"linux\", \"windows\"], \"labels\": [\"a\", \"b\"], \"deadline\": \"20s\", \"host\": \"h\","
+    " \"library\": \"minimal\", \"function\": \"F\", \"event\": \"SIGURG\", \"at\": \"P\","
+    " \"env\": {\"GOMAXPROCS\": \"2\", \"GODEBUG\": \"a=1\"},"
+    " \"points\": {\"P\": \"init-done\", \"Q\": {\"at\": \"load-returned+200us\", \"target\": \"process\"}},"
+    " \"controls\": {\"same\": {}, \"none\": {\"event\": null, \"expect\": \"not-fired\", \"env\": {\"A\": \"\"}}},"
+    " \"known\": [{\"go\": \">=1.20 <1.23\", \"system\": \"wine\", \"at\": [\"P\"], \"controls\": [\"same\"],"
+    "              \"outcome\": \"crash\", \"signature\": \"crash AV*\", \"rate\": [0.5, 1], \"thread\": \"u\","
+    "              \"note\": \"n\"}]}";
+
+static enum itr_status read_case(struct itr_error *err) {
+    struct itr_case c;
+    enum itr_status status = itr_case_parse("cases/planted", full_case, sizeof full_case - 1, &c, err);
+    if (status == ITR_OK) {
+        itr_case_release(&c);
+    }
+    return status;
+}
+
+static enum itr_status read_case_file(struct itr_error *err) {
+    struct itr_case c;
+    enum itr_status status = itr_case_read(layout.cases, &c, err);
+    if (status == ITR_OK) {
+        itr_case_release(&c);
+    }
+    return status;
+}
+
+static enum itr_status read_words(struct itr_options *options, struct itr_error *err) {
+    static char words[][32] = {"initrace", "run",      "planted", "--at",   "P,Q",   "--at", "init-done", "--go",      "1.26,1.19",
+                               "--controls", "--env", "A=1,2",   "--watch", "a,b:4", "--seed", "3",       "--",        "last"};
+    char *argv[COUNT(words)];
+    for (size_t i = 0; i < COUNT(words); i++) {
+        argv[i] = words[i];
+    }
+    return itr_options_read(options, (int)COUNT(words), argv, err);
+}
+
+static enum itr_status read_options(struct itr_error *err) {
+    struct itr_options options;
+    enum itr_status status = read_words(&options, err);
+    if (status == ITR_OK) {
+        assert_int_equal(options.at.count, 3);
+        assert_int_equal(options.words.count, 2);
+        itr_options_release(&options);
+    }
+    return status;
+}
+
+static enum itr_status select_cells(struct itr_error *err) {
+    struct itr_options options;
+    struct itr_selection selection;
+    struct itr_cells cells = {0};
+    struct itr_case c = {0};
+    enum itr_status status = read_words(&options, err);
+    if (status != ITR_OK) {
+        return status;
+    }
+    status = itr_case_read(layout.cases, &c, err);
+    if (status == ITR_OK) {
+        itr_run_selection(&options, &selection);
+        selection.watch = (struct itr_strings){0};
+        status = itr_select(&cells, &c, &selection, &layout, err);
+    }
+    if (status == ITR_OK) {
+        assert_int_equal(cells.count, 3 * 2 + 2 * 2);
+    }
+    free(cells.items);
+    itr_case_release(&c);
+    itr_options_release(&options);
+    return status;
+}
+
+static enum itr_status load_folder(struct itr_error *err) {
+    struct itr_summary summary;
+    enum itr_status status = itr_folder_load(scratch, &summary, err);
+    if (status == ITR_OK) {
+        assert_int_equal(summary.count, 1);
+        assert_int_equal(summary.tallies[0].trials, 3);
+        assert_int_equal(summary.tallies[0].signature_count, 2);
+        assert_true(summary.elapsed_s > 2);
+        itr_summary_release(&summary);
+    }
+    return status;
+}
+
+static enum itr_status read_sweep(struct itr_error *err) {
+    static const char text[] = "{\"format\": 1, \"axis\": [{\"rva\": \"0x1000\", \"first\": 0, \"times\": 1, \"next\": "
+                               "\"0x1001\"}, {\"rva\": \"0x1001\", \"first\": 1, \"times\": 2, \"next\": \"0x0\"}], "
+                               "\"places\": [0, 1]}";
+    struct itr_sweep *sweep = NULL;
+    struct itr_sweep *like = NULL;
+    json_t *json = NULL;
+    enum itr_status status = itr_json_parse("sweep", 1, text, sizeof text - 1, 0, &json, err);
+    if (status == ITR_OK) {
+        status = itr_sweep_from_json(&sweep, json, NULL, err);
+    }
+    if (status == ITR_OK) {
+        status = itr_sweep_from_json(&like, json, sweep, err);
+    }
+    itr_sweep_free(like);
+    itr_sweep_free(sweep);
+    json_decref(json);
+    return status;
+}
+
+static const char *library;
+
+static enum itr_status open_library(struct itr_error *err) {
+    struct itr_image *image = NULL;
+    enum itr_status status = itr_image_open(&image, library, err);
+    if (status == ITR_OK) {
+        assert_true(itr_image_function_count(image) >= 3);
+        itr_image_close(image);
+    }
+    return status;
+}
+
+static enum itr_status list_versions(struct itr_error *err) {
+    struct itr_strings versions = {0};
+    enum itr_status status = itr_layout_go_versions(&layout, &versions, err);
+    if (status == ITR_OK) {
+        assert_int_equal(versions.count, 2);
+    }
+    itr_layout_release(&versions);
+    return status;
+}
+
+/* ---- a place for files ---- */
+
+static void write_campaign(void) {
+    static const struct itr_cell cell = {.case_name = "a case with a name of some length",
+                                         .system = "linux",
+                                         .at = "time",
+                                         .host = "h",
+                                         .environment = "A=1\nB=2",
+                                         .expect = ITR_OUTCOME_DELIVERED,
+                                         .known = {{.outcome = ITR_OUTCOME_LOST, .signature = "lost*", .rate_max = 1}},
+                                         .known_count = 1,
+                                         .count = 3};
+    static const char trials[] =
+        "{\"format\":1,\"trial\":0,\"cell\":0,\"outcome\":\"delivered\",\"signature\":\"\"}\n"
+        "{\"format\":1,\"trial\":1,\"cell\":0,\"outcome\":\"lost\",\"signature\":\"lost SIGURG\",\"detail\":\"all there is\"}\n"
+        "{\"format\":1,\"trial\":2,\"cell\":0,\"outcome\":\"hang\",\"signature\":\"hang SIGURG\"}\n";
+    json_t *campaign = json_pack("{s:i, s:s, s:[o]}", "format", ITR_CAMPAIGN_FORMAT, "seed", "0x1", "cells",
+                                 itr_cell_to_json(&cell));
+    char *text = json_dumps(campaign, 0);
+    assert_non_null(text);
+    scratch_write(scratch, "campaign.json", text, strlen(text));
+    scratch_write(scratch, "trials.jsonl", trials, sizeof trials - 1);
+    scratch_write(scratch, "summary.json", "{\"elapsed_s\": 2.5}", 18);
+    free(text);
+    json_decref(campaign);
+}
+
+static int set_up(void **state) {
+    (void)state;
+    uv_replace_allocator(malloc, realloc, calloc, free);
+    json_set_alloc_funcs(malloc, free);
+    scratch_make(scratch);
+    snprintf(layout.cases, sizeof layout.cases, "%s/planted", scratch);
+    snprintf(layout.libraries, sizeof layout.libraries, "%s/lib", scratch);
+    scratch_folder(scratch, "planted");
+    scratch_write(scratch, "planted/case.json", full_case, sizeof full_case - 1);
+    scratch_folder(scratch, "lib");
+    scratch_folder(scratch, "lib/go1.19.8");
+    scratch_folder(scratch, "lib/go1.26.10");
+    write_campaign();
+    return 0;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    scratch_remove(scratch);
+    return 0;
+}
+
+/* ---- tests ---- */
+
+static void case_files(void **state) {
+    (void)state;
+    refuse_each(read_case, 100);
+    refuse_each(read_case_file, 100);
+}
+
+static void the_command_line_and_its_cells(void **state) {
+    (void)state;
+    refuse_each(read_options, 20);
+    refuse_each(list_versions, 4);
+    refuse_each(select_cells, 150);
+}
+
+static void what_is_read_back_of_a_campaign(void **state) {
+    (void)state;
+    refuse_each(load_folder, 100);
+    refuse_each(read_sweep, 20);
+}
+
+static void libraries(void **state) {
+    static const char *const names[] = {"elf-go-module", "elf-go-relocation", "elf-c", "pe-go-module", "pe-stripped"};
+    (void)state;
+    for (size_t i = 0; i < COUNT(names); i++) {
+        char path[2048];
+        snprintf(path, sizeof path, "%s/image/%s", INITRACE_CORPUS, names[i]);
+        library = path;
+        refuse_each(open_library, 5);
+    }
+}
+
+/* Nobody can be told of it in the midst of a stream: the capture says so itself, and goes on counting. */
+static void captured_output(void **state) {
+    struct itr_capture capture = {0};
+    struct itr_message message;
+    size_t count = 0;
+    (void)state;
+    allocations = refusals = live = refused_one = 0;
+    counting = true;
+    itr_capture_feed(&capture, "fatal error: x\n", 15);
+    itr_capture_feed(&capture, "more", 4);
+    counting = false;
+    assert_int_equal(refusals, 1);
+    assert_true(capture.no_memory);
+    assert_int_equal(capture.total_bytes, 19);
+    assert_null(itr_capture_head(&capture, &count));
+    assert_false(itr_capture_shape(&capture).garbage);
+    assert_false(itr_capture_message(&capture, &message));
+    assert_int_equal(itr_capture_cut_bytes(&capture), 19);
+    itr_capture_release(&capture);
+}
+
+/* An outcome, its words and the words for an instruction need no memory at all. */
+static void classifying(void **state) {
+    struct itr_capture none = {0};
+    struct itr_plan plan = {.request = {.shot_count = 1}};
+    struct itr_observation seen = {.end = ITR_END_EXIT, .ledger_sound = true, .output = &none, .error_output = &none};
+    struct itr_modules modules = {.library = {.name = "lib"}, .host = {.name = "host"}};
+    struct itr_classification result;
+    (void)state;
+    seen.ledger.phase_ns[ITR_PHASE_HOST_STARTED] = BEGIN_NS;
+    seen.ledger.exception_count = 3;
+    for (int i = 0; i < 3; i++) {
+        seen.ledger.exceptions[i] = (struct itr_exception){.time_ns = 1, .code = i > 0 ? 0x80000003 : 0xC0000005};
+    }
+    allocations = refusals = live = refused_one = 0;
+    later_too = counting = true;
+    itr_classify(&plan, &seen, &modules, &result);
+    counting = false;
+    assert_int_equal(allocations, 0);
+    assert_int_equal(result.outcome, ITR_OUTCOME_CRASH);
+    assert_contains(result.signature, "AV+INT3*");
+}
+
+/* What was printed may have been the runtime's own message: without it nothing is said of the host. */
+static void output_that_was_not_kept_is_a_failure_of_the_tool(void **state) {
+    struct itr_capture none = {0};
+    struct itr_capture lost = {.total_bytes = 10, .no_memory = true};
+    struct itr_plan plan = {.request = {.shot_count = 1}};
+    struct itr_observation seen = {.end = ITR_END_EXIT, .ledger_sound = true, .output = &none, .error_output = &lost};
+    struct itr_modules modules = {.library = {.name = "lib"}, .host = {.name = "host"}};
+    struct itr_classification result;
+    (void)state;
+    seen.ledger.phase_ns[ITR_PHASE_HOST_STARTED] = BEGIN_NS;
+    itr_classify(&plan, &seen, &modules, &result);
+    assert_int_equal(result.outcome, ITR_OUTCOME_TOOL_ERROR);
+    assert_string_equal(result.signature, "tool-error no-memory");
+}
+
+static struct itr_record record;
+
+static enum itr_status write_record(struct itr_error *err) {
+    static char *whole;
+    json_t *json = itr_record_to_json(&record);
+    if (json == NULL) {
+        return itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory");
+    }
+    char *text = itr_json_print(json, JSON_COMPACT);
+    json_decref(json);
+    if (text == NULL) {
+        return itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory");
+    }
+    if (whole == NULL) {
+        counting = false;
+        whole = strdup(text);
+        counting = true;
+    }
+    assert_string_equal(text, whole); /* no half record */
+    free(text);
+    return ITR_OK;
+}
+
+static void records(void **state) {
+    static struct itr_plan plan = {.request = {.shot_count = 1}};
+    static struct itr_capture none;
+    static struct itr_observation seen = {.end = ITR_END_EXIT, .ledger_sound = true, .output = &none, .error_output = &none};
+    static struct itr_modules modules = {.library = {.name = "lib"}, .host = {.name = "host"}};
+    static struct itr_classification result = {
+        .outcome = ITR_OUTCOME_CRASH, .signature = "crash", .detail = "a detail with \\ and some length to it, so that it grows"};
+    (void)state;
+    seen.ledger.exception_count = 1;
+    seen.ledger.exceptions[0] = (struct itr_exception){.time_ns = 1, .code = 0xC0000005};
+    record = (struct itr_record){
+        .case_name = "c", .at = "time", .plan = &plan, .seen = &seen, .modules = &modules, .classification = &result};
+    refuse_each(write_record, 50);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(case_files),
+        cmocka_unit_test(the_command_line_and_its_cells),
+        cmocka_unit_test(what_is_read_back_of_a_campaign),
+        cmocka_unit_test(libraries),
+        cmocka_unit_test(captured_output),
+        cmocka_unit_test(classifying),
+        cmocka_unit_test(output_that_was_not_kept_is_a_failure_of_the_tool),
+        cmocka_unit_test(records),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
