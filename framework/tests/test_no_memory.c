@@ -26,7 +26,7 @@ void *__wrap_realloc(void *block, size_t bytes);
 char *__wrap_strdup(const char *text);
 void __wrap_free(void *block);
 
-static bool counting;
+static volatile bool counting; /* compilers know that no allocator looks at it */
 static bool later_too; /* not the one allocation alone */
 static long allocations;
 static long refused_one; /* its number, -1: none */
