@@ -122,6 +122,23 @@ if(NOT WIN32)
   set_tests_properties(self.record PROPERTIES TIMEOUT 600)
 endif()
 
+# Stacks of a real process with the library "stacks" of every Go.
+if(NOT WIN32)
+  add_executable(self_stacks_host platform/unix/tests/stacks_host.c)
+  target_link_libraries(self_stacks_host PRIVATE initrace_common Threads::Threads ${CMAKE_DL_LIBS})
+  set_target_properties(self_stacks_host PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
+  set(itr_stacks_libraries "")
+  foreach(version IN LISTS itr_go_versions)
+    list(APPEND itr_stacks_libraries "${CMAKE_BINARY_DIR}/${itr_library_dir}/${version}/stacks.so")
+  endforeach()
+  list(JOIN itr_stacks_libraries ":" itr_text)
+  itr_cmocka_test(self platform/unix/tests/self_stacks.c)
+  add_dependencies(self_stacks golibs self_stacks_host)
+  target_compile_definitions(self_stacks PRIVATE "INITRACE_STACKS_HOST=\"$<TARGET_FILE:self_stacks_host>\""
+                             "INITRACE_STACKS_LIBRARIES=\"${itr_text}\"")
+  set_tests_properties(self.stacks PROPERTIES TIMEOUT 300)
+endif()
+
 # ---- planted windows and races, to be found blind ----
 
 # Their sources are made from seeds: other ones make other windows.
