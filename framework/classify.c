@@ -93,20 +93,6 @@ const struct itr_exception *itr_first_exception(const struct itr_ledger_reply *r
     return NULL;
 }
 
-static void name_exception(uint32_t code, char *out, size_t room) {
-    const char *name = itr_exception_name(code);
-    if (code == 0xC0000005) {
-        name = "AV";
-    } else if (code == 0x80000003) {
-        name = "INT3";
-    }
-    if (name != NULL) {
-        snprintf(out, room, "%s", name);
-    } else {
-        snprintf(out, room, "0x%08" PRIX32, code);
-    }
-}
-
 void itr_exception_shape(const struct itr_ledger_reply *reply, char *out, size_t room) {
     struct itr_text text = {.ceiling = room > 0 ? room - 1 : 1};
     uint32_t before = 0;
@@ -121,7 +107,7 @@ void itr_exception_shape(const struct itr_ledger_reply *reply, char *out, size_t
             repeated = true;
             continue;
         }
-        name_exception(one->code, name, sizeof name);
+        itr_exception_short_name(one->code, name, sizeof name);
         itr_text_printf(&text, "%s%s%s", repeated ? "*" : "", before != 0 ? "+" : "", name);
         repeated = false;
         before = one->code;
@@ -175,11 +161,6 @@ const char *itr_fault_name(const struct itrp_debug_fault *fault) {
         name = text;
     }
     return name;
-}
-
-static const char *address_class(uint64_t address) {
-    return address < 0x10000 ? "null-page" : address >= UINT64_C(0xffff800000000000) ? "non-canonical-or-kernel"
-                                                                                     : "elsewhere";
 }
 
 /* ---- outcomes, gravest first ---- */
@@ -273,7 +254,7 @@ static bool crash_by_exception(struct facts *facts) {
     itr_exception_shape(facts->ledger, shape, sizeof shape);
     itr_locate_pc(facts->modules, facts->ledger, first, false, location, sizeof location);
     sign(facts, "crash %s %s%s%s%s", shape, location, first->code == 0xC0000005 ? " " : "",
-         first->code == 0xC0000005 ? address_class(first->address) : "", quoted_message(facts));
+         first->code == 0xC0000005 ? itr_address_class(first->address) : "", quoted_message(facts));
     itr_locate_pc(facts->modules, facts->ledger, first, true, location, sizeof location);
     describe(facts, "%s at pc 0x%" PRIx64 " (%s)", shape, first->pc, location);
     if (first->code == 0xC0000005) {
@@ -304,7 +285,7 @@ static const char *fault_place(struct facts *facts) {
         bool access = strcmp(itr_fault_name(fault), "SIGSEGV") == 0;
         itr_locate_pc(facts->modules, facts->ledger, &exception, false, location, sizeof location);
         snprintf(text, sizeof text, " %s at %s%s%s", itr_fault_name(fault), location, access ? " " : "",
-                 access ? address_class(fault->address) : "");
+                 access ? itr_address_class(fault->address) : "");
         itr_locate_pc(facts->modules, facts->ledger, &exception, true, location, sizeof location);
         describe(facts, "first %s at pc 0x%" PRIx64 " (%s), address 0x%" PRIx64 ", si_code %" PRId32 ", %s thread",
                  itr_fault_name(fault), fault->pc, location, fault->address, fault->si_code,
@@ -348,7 +329,7 @@ static bool crash_by_status(struct facts *facts) {
         facts->message.kind == ITR_MESSAGE_FATAL || facts->message.kind == ITR_MESSAGE_PANIC) {
         return false;
     }
-    name_exception(code, name, sizeof name);
+    itr_exception_short_name(code, name, sizeof name);
     sign(facts, "crash %s%s", name, quoted_message(facts));
     describe(facts, "exit status 0x%" PRIx32 " after %s, no exception was recorded", code, last_phase(facts));
     return true;
