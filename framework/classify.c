@@ -20,29 +20,12 @@ struct facts {
     struct itr_classification *out;
 };
 
-/* A text that filled its room may end in the midst of a character or of a \\xHH: leaves whole ones only. */
-static void end_cleanly(char *text, size_t room) {
-    size_t length = strlen(text);
-    size_t at = 0;
-    while (length + 1 == room && at < length) {
-        size_t step = itr_utf8_length(text + at, length - at, NULL);
-        if (text[at] == '\\' && (at + 1 == length || text[at + 1] == 'x')) {
-            step = length - at >= 4 ? 4 : 0;
-        }
-        if (step == 0) {
-            text[at] = '\0';
-            return;
-        }
-        at += step;
-    }
-}
-
 static void ITR_PRINTF(2, 3) sign(struct facts *facts, const char *format, ...) {
     va_list args;
     va_start(args, format);
     vsnprintf(facts->out->signature, sizeof facts->out->signature, format, args);
     va_end(args);
-    end_cleanly(facts->out->signature, sizeof facts->out->signature);
+    itr_end_cleanly(facts->out->signature, sizeof facts->out->signature);
 }
 
 static void ITR_PRINTF(2, 3) describe(struct facts *facts, const char *format, ...) {
@@ -55,7 +38,7 @@ static void ITR_PRINTF(2, 3) describe(struct facts *facts, const char *format, .
     va_start(args, format);
     vsnprintf(facts->out->detail + used, sizeof facts->out->detail - used, format, args);
     va_end(args);
-    end_cleanly(facts->out->detail, sizeof facts->out->detail);
+    itr_end_cleanly(facts->out->detail, sizeof facts->out->detail);
 }
 
 static const char *planned_event(const struct facts *facts) {
@@ -150,7 +133,7 @@ void itr_locate_pc(const struct itr_modules *modules, const struct itr_ledger_re
         itr_escape_into(clean, sizeof clean, ITR_ESCAPE_TERMINAL, symbol, strlen(symbol));
         snprintf(out, room, with_offset ? "%s!%s+0x%" PRIx64 : "%s!%s", name, clean, offset);
     }
-    end_cleanly(out, room);
+    itr_end_cleanly(out, room);
 }
 
 const char *itr_fault_name(const struct itrp_debug_fault *fault) {

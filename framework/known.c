@@ -17,7 +17,7 @@
 
 static enum itr_status read_match(const struct itr_reader *outer, const json_t *object, size_t index,
                                   struct itr_known_match *match) {
-    static const char *const keys[] = {"signature", "message", "function", "signal", "exception", "address", NULL};
+    static const char *const keys[] = {"signature", "message", "functions", "signal", "exception", "address", NULL};
     char where[32];
     struct itr_reader reader = *outer;
     snprintf(where, sizeof where, "match[%zu]", index);
@@ -26,7 +26,7 @@ static enum itr_status read_match(const struct itr_reader *outer, const json_t *
     STEP(json_object_size(object) > 0 ? ITR_OK : itr_bad_value(&reader, "", "at least one condition"))
     STEP(itr_read_string(&reader, object, "signature", false, &match->signature))
     STEP(itr_read_string(&reader, object, "message", false, &match->message))
-    STEP(itr_read_string(&reader, object, "function", false, &match->function))
+    STEP(itr_read_strings(&reader, object, "functions", &match->functions))
     STEP(itr_read_string(&reader, object, "signal", false, &match->signal))
     STEP(itr_read_string(&reader, object, "exception", false, &match->exception))
     STEP(itr_read_string(&reader, object, "address", false, &match->address))
@@ -91,7 +91,7 @@ static void release_failure(struct itr_known_failure *failure) {
     for (size_t i = 0; i < failure->match_count; i++) {
         free(failure->matches[i].signature);
         free(failure->matches[i].message);
-        free(failure->matches[i].function);
+        itr_strings_release(&failure->matches[i].functions);
         free(failure->matches[i].signal);
         free(failure->matches[i].exception);
         free(failure->matches[i].address);
@@ -173,8 +173,9 @@ enum itr_status itr_known_read(const char *folder, struct itr_known_list *list, 
         uv_fs_req_cleanup(&request);
         return itr_fail(err, ITR_E_NOT_FOUND, result, "cannot list known failures in %s: %s", folder, uv_strerror(result));
     }
-    while (status == ITR_OK && uv_fs_scandir_next(&request, &entry) == 0) {
-        if (is_json(entry.name)) {
+    /* To the end in any case: libuv 1.44 loses the last entry otherwise. */
+    while (uv_fs_scandir_next(&request, &entry) == 0) {
+        if (status == ITR_OK && is_json(entry.name)) {
             status = add_file(folder, entry.name, list, err);
         }
     }
@@ -189,18 +190,35 @@ enum itr_status itr_known_read(const char *folder, struct itr_known_list *list, 
 
 /* ---- matching ---- */
 
-static bool any_message(const struct itr_crash *crash, const char *pattern) {
+/* 3 for the message that the signature has, 1 for another one. */
+static size_t any_message(const struct itr_crash *crash, const char *pattern) {
+    if (itr_matches(pattern, crash->message.text)) {
+        return 3;
+    }
     for (size_t i = 0; i < crash->message_count; i++) {
         if (itr_matches(pattern, crash->messages[i].text)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static bool is_in(const struct itr_stack *stack, const char *pattern) {
+    for (size_t i = 0; i < stack->frame_count; i++) {
+        if (itr_matches(pattern, stack->frames[i].function)) {
             return true;
         }
     }
     return false;
 }
 
-static bool any_function(const struct itr_crash *crash, const char *pattern) {
-    for (size_t i = 0; crash->crashed != NULL && i < crash->crashed->frame_count; i++) {
-        if (itr_matches(pattern, crash->crashed->frames[i].function)) {
+static bool any_stack(const struct itr_crash *crash, const struct itr_strings *patterns) {
+    for (size_t i = 0; i < crash->stack_count; i++) {
+        size_t found = 0;
+        while (found < patterns->count && is_in(&crash->stacks[i], patterns->items[found])) {
+            found++;
+        }
+        if (found == patterns->count) {
             return true;
         }
     }
@@ -217,20 +235,29 @@ static size_t weight(const struct itr_known_match *match, const struct itr_crash
     const char *address = crash->has_address ? itr_address_class(crash->address) : "";
     const struct {
         const char *pattern;
-        bool holds;
+        const char *text;
     } all[] = {
-        {match->signature, match->signature != NULL && itr_matches(match->signature, crash->signature)},
-        {match->message, match->message != NULL && any_message(crash, match->message)},
-        {match->function, match->function != NULL && any_function(crash, match->function)},
-        {match->signal, match->signal != NULL && itr_matches(match->signal, crash->signal)},
-        {match->exception, match->exception != NULL && itr_matches(match->exception, exception)},
-        {match->address, match->address != NULL && itr_matches(match->address, address)},
+        {match->signature, crash->signature}, {match->signal, crash->signal},
+        {match->exception, exception},        {match->address, address},
     };
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
-        if (all[i].pattern != NULL && !all[i].holds) {
+        if (all[i].pattern != NULL && !itr_matches(all[i].pattern, all[i].text)) {
             return 0;
         }
         held += all[i].pattern != NULL ? 1 : 0;
+    }
+    if (match->message != NULL) {
+        size_t message = any_message(crash, match->message);
+        if (message == 0) {
+            return 0;
+        }
+        held += message;
+    }
+    if (match->functions.count > 0) {
+        if (!any_stack(crash, &match->functions)) {
+            return 0;
+        }
+        held += match->functions.count;
     }
     return held;
 }

@@ -14,7 +14,7 @@ enum { ITR_KNOWN_FORMAT = 1, ITR_KNOWN_FILES_MAX = 1024 };
 struct itr_known_match {
     char *signature;
     char *message;   /* of any message, as in signatures */
-    char *function;  /* of any frame of the stack that crashed */
+    struct itr_strings functions; /* all in one stack */
     char *signal;    /* "SIGSEGV" */
     char *exception; /* "AV", "0xC0000602": the first one */
     char *address;   /* "null-page" */
@@ -43,7 +43,7 @@ struct itr_known_list {
 enum itr_status itr_known_read(const char *folder, struct itr_known_list *list, struct itr_error *err) ITR_MUST_USE;
 void itr_known_release(struct itr_known_list *list);
 
-/* The failure that the crash is; where several fit, the one with most conditions, then the first by name. NULL: none. */
+/* The failure that the crash is; where several fit, the one with most conditions, of which the signature's own message counts three times, then the first by name. NULL: none. */
 const struct itr_known_failure *itr_known_find(const struct itr_known_list *list, const struct itr_crash *crash);
 
 #endif

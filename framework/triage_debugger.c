@@ -65,6 +65,9 @@ static bool read_numbered_frame(struct itr_line *line, const char *text, size_t 
     }
     const char *name = at.p;
     const char *open = itr_find_in(name, (size_t)(at.end - name), " (");
+    if (!itr_is_name(name, (size_t)(at.end - name)) || (*name != '<' && memchr(name, ')', (size_t)(at.end - name)) == NULL)) {
+        return false;
+    }
     line->dialect = ITR_DIALECT_GDB;
     line->kind = ITR_LINE_FRAME;
     line->has |= ITR_HAS_NUMBER;
@@ -93,7 +96,7 @@ static bool read_delve_frame(struct itr_line *line, const char *text, size_t cou
     line->has |= ITR_HAS_NUMBER | ITR_HAS_PC;
     line->dialect = ITR_DIALECT_DELVE;
     line->kind = ITR_LINE_FRAME;
-    return true;
+    return itr_is_name(at.p, (size_t)(at.end - at.p));
 }
 
 /* Delve's "at /tmp/x.go:5" */
@@ -342,5 +345,5 @@ bool itr_read_debugger(struct itr_line *line, const char *text, size_t count) {
     case 'w': return read_wine(line, text, count);
     default: break;
     }
-    return is_digit(text[0]) && (read_delve_frame(line, text, count) || read_wine_frame(line, text, count));
+    return is_digit(text[0]) && (read_wine_frame(line, text, count) || read_delve_frame(line, text, count));
 }

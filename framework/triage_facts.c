@@ -22,6 +22,10 @@ static bool is_later(const struct itr_facts *facts) {
     return facts->crash.reports > 1;
 }
 
+static bool is_slice(struct itr_slice slice, const char *text) {
+    return slice.length == strlen(text) && memcmp(slice.data, text, slice.length) == 0;
+}
+
 static bool begins(const char *text, size_t count, const char *what) {
     size_t length = strlen(what);
     return count >= length && memcmp(text, what, length) == 0;
@@ -83,12 +87,16 @@ static void close_stack(struct itr_facts *facts) {
         }
     }
     facts->open = false;
+    facts->at_stop = false;
     facts->place_of_creator = false;
     facts->creator_is_next = false;
     facts->ignore_frames = false;
 }
 
 static void open_stack(struct itr_facts *facts, enum itr_stack_kind kind, uint64_t id) {
+    if (facts->at_stop && facts->stack.frame_count == 1 && kind == ITR_STACK_THREAD) {
+        facts->open = false; /* where a debugger stopped; the whole stack is coming */
+    }
     close_stack(facts);
     facts->open = true;
     facts->stack = (struct itr_stack){
@@ -142,7 +150,9 @@ static void take_location(struct itr_facts *facts, const struct itr_line *line) 
         facts->creator_is_next = false;
     } else if (!facts->ignore_frames) {
         if (!facts->open) { /* the text begins in the midst of a stack */
-            open_stack(facts, ITR_STACK_GOROUTINE, 0);
+            /* Behind an exception the runtime prints the stack of its thread without a heading. */
+            bool thread = facts->crash.has_exception && !facts->crash.has_goroutine;
+            open_stack(facts, thread ? ITR_STACK_RUNTIME : ITR_STACK_GOROUTINE, 0);
         }
         add_frame(facts, &frame);
     }
@@ -162,9 +172,10 @@ static void take_frame(struct itr_facts *facts, const struct itr_line *line) {
     bool begins_one = line->number == 0 && facts->stack.frame_count > 0;
     if (!racing && (!facts->open || facts->stack.kind != ITR_STACK_THREAD || begins_one)) {
         open_stack(facts, ITR_STACK_THREAD, facts->crash.has_thread ? facts->crash.thread : 0);
+        facts->at_stop = true;
     }
     struct itr_slice name = line->name;
-    if ((name.length == 2 && memcmp(name.data, "??", 2) == 0) || (name.length == 3 && memcmp(name.data, "n/a", 3) == 0)) {
+    if (is_slice(name, "??") || is_slice(name, "n/a")) {
         name.length = 0;
     }
     struct itr_frame frame = {.function = keep(facts, name), .module = keep(facts, line->module),
@@ -363,7 +374,9 @@ static void take_received(struct itr_facts *facts, const struct itr_line *line) 
     if (facts->crash.reports == 0 || !facts->weak_signal) {
         count_report(facts);
     }
-    take_thread_number(facts, line);
+    if (line->kind == ITR_LINE_RECEIVED) {
+        take_thread_number(facts, line);
+    }
     take_signal(facts, line);
 }
 
@@ -376,7 +389,8 @@ static void take_stopped(struct itr_facts *facts, const struct itr_line *line) {
     facts->stopped = true;
     facts->stop = (struct itr_frame){.function = keep(facts, line->name), .module = "", .file = keep(facts, line->file),
                                      .line = line->line, .has_pc = (line->has & ITR_HAS_PC) != 0, .pc = line->pc};
-    if (line->state.length == 10 && memcmp(line->state.data, "bad-access", 10) == 0) {
+    facts->crash.gave_up = is_slice(line->state, "unrecovered-panic") || is_slice(line->state, "runtime-fatal-throw");
+    if (is_slice(line->state, "bad-access")) {
         struct itr_line signal = *line;
         signal.name = bad;
         take_signal(facts, &signal);
@@ -571,6 +585,7 @@ void itr_facts_end(struct itr_facts *facts) {
         crash->kind = ITR_CRASH_RACE;
     }
     itr_triage_sign(crash);
+    crash->reports += crash->reports == 0 && crash->kind != ITR_CRASH_NONE ? 1 : 0;
 }
 
 void itr_facts_release(struct itr_facts *facts) {

@@ -104,9 +104,11 @@ static void read_state(struct itr_line *line, const char *text, size_t count) {
         const char *comma = itr_find_in(text, (size_t)(end - text), ", ");
         const char *stop = comma != NULL ? comma : end;
         struct itr_cursor at = {text, stop};
+        uint64_t minutes;
         if (first) {
             line->state = (struct itr_slice){text, (size_t)(stop - text)};
-        } else if (itr_skip_number(&at, &line->minutes) && itr_skip(&at, " minute")) {
+        } else if (itr_skip_number(&at, &minutes) && itr_skip(&at, " minute")) {
+            line->minutes = minutes;
             line->has |= ITR_HAS_MINUTES;
         } else if (starts_with(text, (size_t)(stop - text), "locked to thread")) {
             line->locked = true;
@@ -168,7 +170,20 @@ static bool read_created_by(struct itr_line *line, const char *text, size_t coun
 
 /* Bytes that a function's name may have: Go's, C's, and what is not ASCII. */
 static bool in_name(unsigned char byte) {
-    return byte > 0x20 && byte != 0x7f && strchr("\"'`;!?#&^|\\", byte) == NULL;
+    static const unsigned char no[256] = {['"'] = 1, ['\''] = 1, ['`'] = 1, [';'] = 1, ['!'] = 1,  ['?'] = 1,
+                                          ['#'] = 1, ['&'] = 1,  ['^'] = 1, ['|'] = 1, ['\\'] = 1, [0x7f] = 1};
+    return byte > 0x20 && no[byte] == 0;
+}
+
+bool itr_is_name(const char *text, size_t count) {
+    for (size_t i = 0; i < count;) {
+        size_t length = (unsigned char)text[i] < 0x80 ? 1 : itr_utf8_length(text + i, count - i, NULL);
+        if (length == 0 || (unsigned char)text[i] < 0x20 || text[i] == 0x7f) {
+            return false;
+        }
+        i += length;
+    }
+    return count > 0;
 }
 
 /* "pkg.(*T).f(0x1, {0x2, 0x3})": arguments have no parentheses, so the last one opens them. */
@@ -192,7 +207,7 @@ static bool read_function(struct itr_line *line, const char *text, size_t count)
     }
     line->name = (struct itr_slice){text, open - 1};
     line->kind = ITR_LINE_FUNCTION;
-    return true;
+    return itr_is_name(text, count);
 }
 
 bool itr_read_place(struct itr_line *line, const char *text, size_t count) {
@@ -510,6 +525,16 @@ enum itr_line_kind itr_line_parse(const char *text, size_t count, struct itr_lin
         line->kind = ITR_LINE_BLANK;
         return line->kind;
     }
+    /* Go 1.1 put a frame pointer before the function: "[fp=0x…] runtime.throw(0x1)". */
+    if (starts_with(text, count, "[fp=0x")) {
+        const char *close = itr_find_in(text, count, "] ");
+        size_t skip = close != NULL ? (size_t)(close - text) + 2 : 0;
+        text += skip;
+        count -= skip;
+    }
+    if (count == 0) {
+        return line->kind;
+    }
     /* Most lines of a long dump are frames: they are asked for first. */
     if (text[count - 1] == ')' && read_function(line, text, count)) {
         return line->kind;
@@ -519,6 +544,8 @@ enum itr_line_kind itr_line_parse(const char *text, size_t count, struct itr_lin
         if (line->dialect == 0 && line->kind != ITR_LINE_TEST && line->kind != ITR_LINE_PACKAGE) {
             line->dialect = ITR_DIALECT_GO;
         }
+    } else {
+        *line = (struct itr_line){.kind = ITR_LINE_OTHER}; /* what half a match left */
     }
     return line->kind;
 }

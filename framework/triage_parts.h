@@ -23,6 +23,8 @@ void itr_skip_blanks(struct itr_cursor *at);
 const char *itr_find_in(const char *text, size_t count, const char *what);
 /* The number 0x… right behind the first `key`. */
 bool itr_find_hex(const char *text, size_t count, const char *key, uint64_t *value);
+/* Whether it is text as a function's name is: UTF-8 and no controls. Garbage seldom is. */
+bool itr_is_name(const char *text, size_t count);
 /* "FILE:LINE" and nothing else. */
 bool itr_read_place(struct itr_line *line, const char *text, size_t count);
 /* The kinds that debuggers, coredumpctl and Wine write. */
@@ -71,6 +73,7 @@ struct itr_facts {
     struct itr_frame frames[ITR_FRAMES_MAX];
     const char *function;  /* of a frame whose place comes on the next line; NULL: none */
     bool function_certain; /* it stood right behind another line of the stack */
+    bool at_stop;   /* the open stack was begun by a debugger's frame, without a heading */
     bool in_stack;         /* the last line was part of a stack */
     bool creator_is_next;
     bool place_of_creator; /* the next place belongs to created_by */

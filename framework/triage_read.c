@@ -18,7 +18,7 @@ struct itr_triage {
     char *buffer; /* BUFFER_BYTES + ITR_TRIAGE_LINE_MAX */
     char *scratch; /* ITR_TRIAGE_LINE_MAX: a line taken out of its quotes */
     size_t filled;
-    bool started; /* the first bytes were seen */
+    size_t started; /* so many bytes of a mark were seen; 2: it is decided */
     bool wide;    /* UTF-16, little endian */
     bool odd;     /* `half` waits for its other byte */
     unsigned char half;
@@ -140,30 +140,13 @@ static void take_field(struct itr_triage *triage, const char *text, size_t count
     }
 }
 
-static bool take_json(struct itr_triage *triage, const char *text, size_t count) {
-    static const char key[] = "\"Output\":\"";
-    const char *output = count > 2 && text[0] == '{' && text[1] == '"' ? itr_find_in(text, count, key) : NULL;
-    if (output == NULL) {
-        return false;
-    }
-    size_t head = (size_t)(output - text);
-    output += sizeof key - 1;
-    size_t length = unquote(triage->scratch, output, (size_t)(text + count - output));
-    bool known = take(triage, triage->scratch, length);
-    if (known && length > 0) {
-        take_field(triage, text, head, "\"Package\":\"", false);
-        take_field(triage, text, head, "\"Test\":\"", true);
-    }
-    return known;
-}
-
-/* Text without hard bytes: as it is, without the prefix, from a head in it. */
-static bool take_text(struct itr_triage *triage, const char *text, size_t count, bool in_garbage) {
+/* As it is, without the prefix, or from a head in it. */
+static bool take_plain(struct itr_triage *triage, const char *text, size_t count, bool in_garbage) {
     size_t skip = triage->prefix_length > 0 ? prefixed(triage, text, count) : 0;
     if (skip > 0 && take(triage, text + skip, count - skip)) {
         return true;
     }
-    if (take(triage, text, count) || take_json(triage, text, count)) {
+    if (take(triage, text, count)) {
         return true;
     }
     size_t head = itr_find_report(text, count);
@@ -183,16 +166,34 @@ static bool take_text(struct itr_triage *triage, const char *text, size_t count,
     return true;
 }
 
-static size_t hard_in(const char *bytes, size_t count, size_t *first) {
-    size_t hard = 0;
-    *first = count;
-    for (size_t i = 0; i < count; i++) {
-        if (itr_is_hard((unsigned char)bytes[i])) {
-            *first = hard == 0 ? i : *first;
-            hard++;
-        }
+/* A line of `go test -json`, or of anything else that has an output in quotes, behind any prefix. */
+static const char *quoted_output(const char *text, size_t count) {
+    static const char key[] = "\"Output\":\"";
+    const char *output = memchr(text, '{', count) != NULL ? itr_find_in(text, count, key) : NULL;
+    return output != NULL ? output + sizeof key - 1 : NULL;
+}
+
+/* Text without hard bytes. */
+static bool take_text(struct itr_triage *triage, const char *text, size_t count, bool in_garbage) {
+    const char *output = quoted_output(text, count);
+    if (output == NULL) {
+        return take_plain(triage, text, count, in_garbage);
     }
-    return hard;
+    size_t length = unquote(triage->scratch, output, (size_t)(text + count - output));
+    bool known = take_plain(triage, triage->scratch, length, false);
+    if (known) {
+        take_field(triage, text, (size_t)(output - text), "\"Package\":\"", false);
+        take_field(triage, text, (size_t)(output - text), "\"Test\":\"", true);
+    }
+    return known;
+}
+
+static size_t first_hard(const char *bytes, size_t count) {
+    size_t first = 0;
+    while (first < count && !itr_is_hard((unsigned char)bytes[first])) {
+        first++;
+    }
+    return first;
 }
 
 /* Between two hard bytes there may be a line. */
@@ -210,32 +211,64 @@ static bool take_pieces(struct itr_triage *triage, const char *bytes, size_t cou
     return known;
 }
 
-static bool has_high(const char *text, size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        if ((unsigned char)text[i] >= 0x80) {
-            return true;
-        }
+/* Kinds of bytes that a line has. */
+enum { HAS_HARD = 1, HAS_HIGH = 2, HAS_ESCAPE = 4 };
+
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* The high bit of each byte of `word` that is 0. */
+static uint64_t zero_bytes(uint64_t word) {
+    return ~(((word & EACH(0x7f)) + EACH(0x7f)) | word | EACH(0x7f));
+}
+
+static uint64_t eight(const char *bytes) {
+    uint64_t word;
+    memcpy(&word, bytes, sizeof word);
+    return word;
+}
+
+static unsigned kind_of(unsigned char c) {
+    return c >= 0x80 ? HAS_HIGH : c == 0x1b ? HAS_ESCAPE : itr_is_hard(c) ? HAS_HARD : 0;
+}
+
+static unsigned kinds_in(const char *bytes, size_t count) {
+    unsigned kinds = 0;
+    size_t i = 0;
+    while (i < count && bytes[i] == '\t') {
+        i++;
     }
-    return false;
+    while (i < count) {
+        size_t most = count - i < 8 ? count - i : 8;
+        uint64_t word = most == 8 ? eight(bytes + i) : 0;
+        /* Nearly always: eight printable characters at a time. */
+        if (most < 8 || (word & EACH(0x80)) != 0 || zero_bytes(word & EACH(0xe0)) != 0 ||
+            zero_bytes(word ^ EACH(0x7f)) != 0) {
+            for (size_t k = 0; k < most; k++) {
+                kinds |= kind_of((unsigned char)bytes[i + k]);
+            }
+        }
+        i += most;
+    }
+    return kinds;
 }
 
 /* One line, without its end. */
 static void take_line(struct itr_triage *triage, const char *bytes, size_t count) {
-    size_t first;
     bool known;
     triage->facts.crash.lines++;
     if (count > 0 && bytes[count - 1] == '\r') {
         count--;
     }
-    if (hard_in(bytes, count, &first) > 0) {
+    unsigned kinds = kinds_in(bytes, count);
+    if ((kinds & HAS_HARD) != 0) {
         known = take_pieces(triage, bytes, count);
-    } else if (memchr(bytes, '\x1b', count) != NULL) {
+    } else if ((kinds & HAS_ESCAPE) != 0) {
         char plain[2048];
         size_t kept = count < sizeof plain ? count : sizeof plain;
         kept = without_escapes(plain, bytes, kept);
         known = take_text(triage, plain, kept, false);
     } else {
-        known = take_text(triage, bytes, count, has_high(bytes, count));
+        known = take_text(triage, bytes, count, (kinds & HAS_HIGH) != 0);
     }
     if (known) {
         triage->idle_lines = 0;
@@ -291,17 +324,28 @@ static size_t step(struct itr_triage *triage, const char *bytes, size_t count, b
     return 0;
 }
 
+/* How many of eight bytes are hard. */
+static size_t hard_of_eight(uint64_t word) {
+    uint64_t low = zero_bytes(word & EACH(0xe0));
+    uint64_t seven = word & EACH(0x7f);
+    uint64_t from_7 = seven + EACH(0x80 - 7);
+    uint64_t from_14 = seven + EACH(0x80 - 14);
+    uint64_t hard = (low & ~(from_7 & ~from_14) & ~zero_bytes(word ^ EACH(0x1b))) | zero_bytes(word ^ EACH(0x7f));
+    return (size_t)((hard >> 7) * EACH(1) >> 56);
+}
+
 static void count_hard(struct itr_triage *triage, const char *bytes, size_t count) {
     struct itr_crash *crash = &triage->facts.crash;
     size_t hard = 0;
-    for (size_t i = 0; i < count; i++) {
-        unsigned char c = (unsigned char)bytes[i];
-        hard += (size_t)((c < 0x20 && (unsigned)(c - 7) > 6 && c != 0x1b) | (c == 0x7f));
+    size_t i = 0;
+    for (; count - i >= 8; i += 8) {
+        hard += hard_of_eight(eight(bytes + i));
+    }
+    for (; i < count; i++) {
+        hard += itr_is_hard((unsigned char)bytes[i]) ? 1 : 0;
     }
     if (hard > 0 && crash->hard_bytes == 0) {
-        size_t first;
-        (void)hard_in(bytes, count, &first);
-        crash->hard_offset = crash->bytes + first;
+        crash->hard_offset = crash->bytes + first_hard(bytes, count);
     }
     crash->hard_bytes += hard;
     crash->bytes += count;
@@ -360,11 +404,18 @@ static void feed_wide(struct itr_triage *triage, const unsigned char *bytes, siz
 
 void itr_triage_feed(struct itr_triage *triage, const void *bytes, size_t count) {
     const unsigned char *p = bytes;
-    if (!triage->started && count > 0) {
-        triage->started = true;
-        triage->wide = count >= 2 && p[0] == 0xff && p[1] == 0xfe;
-        p += triage->wide ? 2 : 0;
-        count -= triage->wide ? 2 : 0;
+    if (triage->started < 2 && count > 0) { /* a mark of UTF-16, be it in two pieces */
+        static const unsigned char mark[2] = {0xff, 0xfe};
+        while (triage->started < 2 && count > 0 && *p == mark[triage->started]) {
+            triage->started++;
+            p++;
+            count--;
+        }
+        triage->wide = triage->started == 2;
+        if (!triage->wide && count > 0) {
+            feed_bytes(triage, (const char *)mark, triage->started);
+            triage->started = 2;
+        }
     }
     if (triage->wide) {
         feed_wide(triage, p, count);

@@ -42,7 +42,8 @@ static const char *const reporting[] = {
     "runtime.badmorestack*",  "runtime.morestack*",     "runtime.newstack*",     "runtime.badsystemstack*",
     "runtime.systemstack*",   "runtime.winthrow*",      "runtime.exceptionhandler*", "runtime.exceptiontramp*",
     "runtime.sehhandler*",    "runtime.lastcontinue*",  "runtime.firstcontinue*", "runtime.sigreturn*",
-    "runtime.exit*",          "runtime.asmcgocall*",    "runtime.cgocall",       "runtime.call32",
+    "runtime.exit*",          "runtime.adjustSignalStack*",
+              "runtime.asmcgocall*",    "runtime.cgocall",       "runtime.call32",
     "runtime.tgkill",         "runtime.dopanic*",       "runtime.wrongthing",    "runtime.debugcrash",
     "runtime.stackcheck",     "runtime.unexpected*",    "runtime.checkdead*",    "runtime.sigsend*",
     "raise",                  "__GI_raise",             "gsignal",               "abort",
@@ -135,8 +136,32 @@ static bool is_sent_from_outside(const struct itr_crash *crash) {
     return false;
 }
 
+/* The thread that a debugger says it was, if its stack is there; else the first one. */
+static int pick_thread(const struct itr_crash *crash) {
+    for (size_t i = 0; i < crash->stack_count; i++) {
+        if (crash->stacks[i].kind == ITR_STACK_THREAD && crash->has_thread && crash->stacks[i].id == crash->thread) {
+            return (int)i;
+        }
+    }
+    return crash->first_thread;
+}
+
+/* The test that did not end, where `go test` ended it; -1 if it is not there. */
+static int pick_hung_test(const struct itr_crash *crash) {
+    for (size_t i = 0; begins(crash->message.text, "panic: test timed out") && i < crash->stack_count; i++) {
+        if (strcmp(crash->stacks[i].created_by.function, "testing.(*T).Run") == 0) {
+            return (int)i;
+        }
+    }
+    return -1;
+}
+
 static int pick_stack(const struct itr_crash *crash) {
     const struct itr_stack *stacks = crash->stacks;
+    int hung = pick_hung_test(crash);
+    if (hung >= 0) {
+        return hung;
+    }
     if (crash->kind == ITR_CRASH_RACE) {
         return crash->accesses[0];
     }
@@ -148,7 +173,7 @@ static int pick_stack(const struct itr_crash *crash) {
         return crash->runtime_stack;
     }
     return crash->first_goroutine >= 0 ? crash->first_goroutine
-           : crash->first_thread >= 0  ? crash->first_thread
+           : crash->first_thread >= 0  ? pick_thread(crash)
                                        : crash->runtime_stack;
 }
 
@@ -259,6 +284,14 @@ static void sign_waiting(const struct itr_crash *crash, char *out, size_t room) 
     }
 }
 
+static void ITR_PRINTF(2, 3) sign(struct itr_crash *crash, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    vsnprintf(crash->signature, sizeof crash->signature, format, args);
+    va_end(args);
+    itr_end_cleanly(crash->signature, sizeof crash->signature);
+}
+
 static const char *quoted(const struct itr_crash *crash, char *out, size_t room) {
     out[0] = '\0';
     if (crash->message.kind != ITR_MESSAGE_NONE) {
@@ -290,7 +323,7 @@ static void sign_race(struct itr_crash *crash) {
         snprintf(side[i], sizeof side[i], "%s at %s", stack != NULL ? stack->state : "access", place);
     }
     bool swap = strcmp(side[0], side[1]) > 0; /* which came first is chance */
-    snprintf(crash->signature, sizeof crash->signature, "race %s, %s", side[swap ? 1 : 0], side[swap ? 0 : 1]);
+    sign(crash, "race %s, %s", side[swap ? 1 : 0], side[swap ? 0 : 1]);
 }
 
 static void sign_crash(struct itr_crash *crash) {
@@ -304,7 +337,7 @@ static void sign_crash(struct itr_crash *crash) {
         sign_place(crash, place, sizeof place);
     }
     bool waiting = is_sent_from_outside(crash);
-    snprintf(crash->signature, sizeof crash->signature, "crash %s%s%s%s%s%s", exception ? crash->shape : crash->signal,
+    sign(crash, "crash %s%s%s%s%s%s", exception ? crash->shape : crash->signal,
              place[0] == '\0' ? "" : exception || waiting ? " " : " at ", place, class[0] != '\0' ? " " : "", class,
              quoted(crash, message, sizeof message));
 }
@@ -313,7 +346,7 @@ static void sign_fatal(struct itr_crash *crash, const char *word) {
     char place[ITR_LOCATION_MAX];
     char message[ITR_MESSAGE_TEXT_MAX + 4];
     sign_place(crash, place, sizeof place);
-    snprintf(crash->signature, sizeof crash->signature, "%s%s%s%s", word, quoted(crash, message, sizeof message),
+    sign(crash, "%s%s%s%s", word, quoted(crash, message, sizeof message),
              place[0] != '\0' ? " at " : "", place);
 }
 
@@ -327,6 +360,7 @@ static void ITR_PRINTF(2, 3) describe(struct itr_crash *crash, const char *forma
     va_start(args, format);
     vsnprintf(crash->detail + used, sizeof crash->detail - used, format, args);
     va_end(args);
+    itr_end_cleanly(crash->detail, sizeof crash->detail);
 }
 
 static void describe_all(struct itr_crash *crash) {
@@ -367,7 +401,7 @@ static enum itr_crash_kind kind_of(const struct itr_crash *crash) {
     if (crash->signal[0] != '\0' || crash->has_exception) {
         return ITR_CRASH_CRASH;
     }
-    if (crash->message.kind != ITR_MESSAGE_NONE) {
+    if (crash->message.kind != ITR_MESSAGE_NONE || crash->gave_up) {
         return ITR_CRASH_FATAL;
     }
     return crash->stack_count > 0 ? ITR_CRASH_STACKS : crash->message_count > 0 ? ITR_CRASH_NOTICE : ITR_CRASH_NONE;
@@ -386,10 +420,10 @@ void itr_triage_sign(struct itr_crash *crash) {
     case ITR_CRASH_NONE: break;
     case ITR_CRASH_STACKS: sign_fatal(crash, "stacks"); break;
     case ITR_CRASH_NOTICE:
-        snprintf(crash->signature, sizeof crash->signature, "notice \"%s\"", crash->messages[0].text);
+        sign(crash, "notice \"%s\"", crash->messages[0].text);
         break;
     case ITR_CRASH_SETUP:
-        snprintf(crash->signature, sizeof crash->signature, "tool-error set-up \"%s\"", crash->message.text);
+        sign(crash, "tool-error set-up \"%s\"", crash->message.text);
         break;
     case ITR_CRASH_RACE: sign_race(crash); break;
     case ITR_CRASH_FATAL: sign_fatal(crash, "fatal"); break;
