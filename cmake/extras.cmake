@@ -1,6 +1,6 @@
 # Targets that are no part of an ordinary build: bench, lint.
 
-# ---- bench: the runner against a bare loop that starts the same host; bench-memory: its memory early and
+# ---- bench-triage: how fast texts are read; bench: the runner against a bare loop that starts the same host; bench-memory: its memory early and
 # late in a long campaign ----
 
 if(EXISTS "${CMAKE_SOURCE_DIR}/framework/bench/bench.c")
@@ -21,6 +21,8 @@ if(EXISTS "${CMAKE_SOURCE_DIR}/framework/bench/bench.c")
                     COMMENT "The runner's memory in a long campaign")
   add_custom_target(bench-exact COMMAND initrace_bench exact sigusr1-during-init 1000 USES_TERMINAL VERBATIM
                     COMMENT "Shots at an exact point per second against strace --inject")
+  add_custom_target(bench-triage COMMAND initrace_bench triage 2048 USES_TERMINAL VERBATIM
+                    COMMENT "Bytes per second of crash texts, and of what is none; memory")
   foreach(target IN ITEMS bench bench-memory bench-exact)
     add_dependencies(${target} initrace golibs host_library_host host_library_host_hooked plainlib_plain)
   endforeach()

@@ -49,6 +49,9 @@ if(TARGET unit_no_memory)
   target_link_options(unit_no_memory PRIVATE
                       -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup,--wrap=free)
 endif()
+target_compile_definitions(unit_triage PRIVATE "INITRACE_CRASHES=\"${CMAKE_SOURCE_DIR}/framework/tests/crashes\""
+                           "INITRACE_KNOWN=\"${CMAKE_SOURCE_DIR}/cases/known\"")
+target_compile_definitions(unit_known PRIVATE "INITRACE_KNOWN=\"${CMAKE_SOURCE_DIR}/cases/known\"")
 
 # The child is a host like any other: no sanitizer, no test library.
 add_executable(contract_child platform/tests/child.c)
@@ -102,6 +105,11 @@ add_dependencies(self_campaign initrace self_keeper)
 target_compile_definitions(self_campaign PRIVATE "INITRACE_PROGRAM=\"$<TARGET_FILE:initrace>\""
                            "INITRACE_KEEPER=\"$<TARGET_FILE:self_keeper>\"")
 set_tests_properties(self.campaign PROPERTIES TIMEOUT 600)
+
+itr_cmocka_test(self framework/tests/self_triage.c)
+add_dependencies(self_triage initrace)
+target_compile_definitions(self_triage PRIVATE "INITRACE_PROGRAM=\"$<TARGET_FILE:initrace>\""
+                           "INITRACE_CRASHES=\"${CMAKE_SOURCE_DIR}/framework/tests/crashes\"")
 
 itr_cmocka_test(self framework/tests/self_replay.c)
 add_dependencies(self_replay initrace host_library_host plainlib_plain)

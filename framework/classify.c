@@ -22,29 +22,12 @@ struct facts {
     struct itr_classification *out;
 };
 
-/* A text that filled its room may end in the midst of a character or of a \\xHH: leaves whole ones only. */
-static void end_cleanly(char *text, size_t room) {
-    size_t length = strlen(text);
-    size_t at = 0;
-    while (length + 1 == room && at < length) {
-        size_t step = itr_utf8_length(text + at, length - at, NULL);
-        if (text[at] == '\\' && (at + 1 == length || text[at + 1] == 'x')) {
-            step = length - at >= 4 ? 4 : 0;
-        }
-        if (step == 0) {
-            text[at] = '\0';
-            return;
-        }
-        at += step;
-    }
-}
-
 static void ITR_PRINTF(2, 3) sign(struct facts *facts, const char *format, ...) {
     va_list args;
     va_start(args, format);
     vsnprintf(facts->out->signature, sizeof facts->out->signature, format, args);
     va_end(args);
-    end_cleanly(facts->out->signature, sizeof facts->out->signature);
+    itr_end_cleanly(facts->out->signature, sizeof facts->out->signature);
 }
 
 static void ITR_PRINTF(2, 3) describe(struct facts *facts, const char *format, ...) {
@@ -57,7 +40,7 @@ static void ITR_PRINTF(2, 3) describe(struct facts *facts, const char *format, .
     va_start(args, format);
     vsnprintf(facts->out->detail + used, sizeof facts->out->detail - used, format, args);
     va_end(args);
-    end_cleanly(facts->out->detail, sizeof facts->out->detail);
+    itr_end_cleanly(facts->out->detail, sizeof facts->out->detail);
 }
 
 static const char *planned_event(const struct facts *facts) {
@@ -95,20 +78,6 @@ const struct itr_exception *itr_first_exception(const struct itr_ledger_reply *r
     return NULL;
 }
 
-static void name_exception(uint32_t code, char *out, size_t room) {
-    const char *name = itr_exception_name(code);
-    if (code == 0xC0000005) {
-        name = "AV";
-    } else if (code == 0x80000003) {
-        name = "INT3";
-    }
-    if (name != NULL) {
-        snprintf(out, room, "%s", name);
-    } else {
-        snprintf(out, room, "0x%08" PRIX32, code);
-    }
-}
-
 void itr_exception_shape(const struct itr_ledger_reply *reply, char *out, size_t room) {
     char text[(ITR_EXCEPTIONS_MAX + 1) * (EXCEPTION_NAME_ROOM + 2)] = "";
     size_t used = 0;
@@ -124,7 +93,7 @@ void itr_exception_shape(const struct itr_ledger_reply *reply, char *out, size_t
             repeated = true;
             continue;
         }
-        name_exception(one->code, name, sizeof name);
+        itr_exception_short_name(one->code, name, sizeof name);
         snprintf(text + used, sizeof text - used, "%s%s%s", repeated ? "*" : "", before != 0 ? "+" : "", name);
         used += strlen(text + used);
         repeated = false;
@@ -164,7 +133,7 @@ void itr_locate_pc(const struct itr_modules *modules, const struct itr_ledger_re
         itr_escape_into(clean, sizeof clean, ITR_ESCAPE_TERMINAL, symbol, strlen(symbol));
         snprintf(out, room, with_offset ? "%s!%s+0x%" PRIx64 : "%s!%s", name, clean, offset);
     }
-    end_cleanly(out, room);
+    itr_end_cleanly(out, room);
 }
 
 const char *itr_fault_name(const struct itrp_debug_fault *fault) {
@@ -175,11 +144,6 @@ const char *itr_fault_name(const struct itrp_debug_fault *fault) {
         name = text;
     }
     return name;
-}
-
-static const char *address_class(uint64_t address) {
-    return address < 0x10000 ? "null-page" : address >= UINT64_C(0xffff800000000000) ? "non-canonical-or-kernel"
-                                                                                     : "elsewhere";
 }
 
 /* ---- outcomes, gravest first ---- */
@@ -294,7 +258,7 @@ static bool crash_by_exception(struct facts *facts) {
     itr_exception_shape(facts->ledger, shape, sizeof shape);
     itr_locate_pc(facts->modules, facts->ledger, first, false, location, sizeof location);
     sign(facts, "crash %s %s%s%s%s", shape, location, first->code == 0xC0000005 ? " " : "",
-         first->code == 0xC0000005 ? address_class(first->address) : "", quoted_message(facts));
+         first->code == 0xC0000005 ? itr_address_class(first->address) : "", quoted_message(facts));
     itr_locate_pc(facts->modules, facts->ledger, first, true, location, sizeof location);
     describe(facts, "%s at pc 0x%" PRIx64 " (%s)", shape, first->pc, location);
     if (first->code == 0xC0000005) {
@@ -325,7 +289,7 @@ static const char *fault_place(struct facts *facts) {
         bool access = strcmp(itr_fault_name(fault), "SIGSEGV") == 0;
         itr_locate_pc(facts->modules, facts->ledger, &exception, false, location, sizeof location);
         snprintf(text, sizeof text, " %s at %s%s%s", itr_fault_name(fault), location, access ? " " : "",
-                 access ? address_class(fault->address) : "");
+                 access ? itr_address_class(fault->address) : "");
         itr_locate_pc(facts->modules, facts->ledger, &exception, true, location, sizeof location);
         describe(facts, "first %s at pc 0x%" PRIx64 " (%s), address 0x%" PRIx64 ", si_code %" PRId32 ", %s thread",
                  itr_fault_name(fault), fault->pc, location, fault->address, fault->si_code,
@@ -370,7 +334,7 @@ static bool crash_by_status(struct facts *facts) {
         facts->message.kind == ITR_MESSAGE_FATAL || facts->message.kind == ITR_MESSAGE_PANIC) {
         return false;
     }
-    name_exception(code, name, sizeof name);
+    itr_exception_short_name(code, name, sizeof name);
     sign(facts, "crash %s%s", name, quoted_message(facts));
     describe(facts, "exit status 0x%" PRIx32 " after %s, no exception was recorded", code, last_phase(facts));
     return true;

@@ -21,6 +21,9 @@ int itr_command_run(struct itr_options *options, const struct itr_layout *layout
 int itr_command_locate(struct itr_options *options, const struct itr_layout *layout, int argc, char **argv);
 int itr_command_replay(const struct itr_options *options, const struct itr_layout *layout);
 int itr_command_report(const struct itr_options *options);
+int itr_command_triage(const struct itr_options *options, const struct itr_layout *layout);
+/* `initrace list --known`. */
+int itr_command_list_known(const struct itr_options *options, const struct itr_layout *layout);
 int itr_command_doctor(const struct itr_options *options, const struct itr_layout *layout);
 
 /* Prints the error as one line on stderr and gives the exit code that belongs to it. */

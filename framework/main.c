@@ -16,7 +16,7 @@ static int run_command(struct itr_options *options, int argc, char **argv) {
     }
     switch (options->command) {
     case ITR_COMMAND_LIST:
-        return itr_command_list(options, &layout);
+        return options->known ? itr_command_list_known(options, &layout) : itr_command_list(options, &layout);
     case ITR_COMMAND_RUN:
         return itr_command_run(options, &layout, argc, argv);
     case ITR_COMMAND_LOCATE:
@@ -25,6 +25,8 @@ static int run_command(struct itr_options *options, int argc, char **argv) {
         return itr_command_replay(options, &layout);
     case ITR_COMMAND_REPORT:
         return itr_command_report(options);
+    case ITR_COMMAND_TRIAGE:
+        return itr_command_triage(options, &layout);
     case ITR_COMMAND_DOCTOR:
         return itr_command_doctor(options, &layout);
     case ITR_COMMAND_NONE:

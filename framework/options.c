@@ -18,6 +18,7 @@ enum kind { FLAG, WORD, LIST, NUMBER, TIME, SPAN, FORMAT, SIDE };
 #define LISTING (1u << ITR_COMMAND_LIST)
 #define REPLAY (1u << ITR_COMMAND_REPLAY)
 #define REPORT (1u << ITR_COMMAND_REPORT)
+#define TRIAGE (1u << ITR_COMMAND_TRIAGE)
 #define DOCTOR (1u << ITR_COMMAND_DOCTOR)
 #define NOWHERE ((size_t)-1)
 
@@ -77,7 +78,9 @@ static const struct option table[] = {
     {"keep", "N", RUN | LOCATE, NUMBER, AT(keep), NOWHERE, "failure folders kept for each signature of a cell (3)"},
     {"cores", "MIB", RUN, NUMBER, AT(core_mib), NOWHERE, "keep core files up to this size in failure folders (0: none)"},
     {"cases", "DIR", RUN | LOCATE | LISTING | DOCTOR, WORD, AT(cases), NOWHERE, "folder of cases instead of the built-in ones"},
-    {"format", "text|json", RUN | LOCATE | REPLAY | LISTING | REPORT | DOCTOR, FORMAT, AT(json), NOWHERE, "form of the result on stdout (text)"},
+    {"known", NULL, LISTING, FLAG, AT(known), NOWHERE, "show the known failures that triage recognises, instead of the cases"},
+    {"database", "DIR", LISTING | TRIAGE, WORD, AT(database), NOWHERE, "folder of known failures instead of the built-in one"},
+    {"format", "text|json", RUN | LOCATE | REPLAY | LISTING | REPORT | DOCTOR | TRIAGE, FORMAT, AT(json), NOWHERE, "form of the result on stdout (text); triage: also watchflakes"},
     {"quiet", NULL, RUN | LOCATE, FLAG, AT(quiet), NOWHERE, "no progress on stderr"},
     {"debug", "[=before|after]", REPLAY, SIDE, AT(debug), NOWHERE,
      "leave the host stopped at its exact point, before or after (after) the event is sent, and open gdb on a terminal (Linux)"},
@@ -93,11 +96,12 @@ static const struct {
     const char *words;
     const char *help;
 } commands[] = {
-    {"list", ITR_COMMAND_LIST, "[CASE]", "show the cases, or all about one"},
+    {"list", ITR_COMMAND_LIST, "[CASE] | --known", "show the cases, or all about one; or the known failures"},
     {"run", ITR_COMMAND_RUN, "CASE… | --library FILE | --resume --output DIR", "run a campaign"},
     {"locate", ITR_COMMAND_LOCATE, "CASE | --library FILE --event EVENT", "find the window in which an event fails, to the instruction"},
     {"replay", ITR_COMMAND_REPLAY, "DIR TRIAL", "fire the shot of a recorded trial again"},
     {"report", ITR_COMMAND_REPORT, "DIR…", "report campaigns from their folders, also unfinished ones"},
+    {"triage", ITR_COMMAND_TRIAGE, "FILE…|-", "tell what a crash text says: what died, where, signature, known failure"},
     {"doctor", ITR_COMMAND_DOCTOR, "", "what this machine can do, and how to mend what it cannot"},
 };
 
@@ -194,7 +198,8 @@ static bool set_value(struct itr_options *options, const struct option *option, 
         return read_span(text, value);
     case FORMAT:
         *(bool *)value = strcmp(text, "json") == 0;
-        return strcmp(text, "json") == 0 || strcmp(text, "text") == 0;
+        options->watchflakes = strcmp(text, "watchflakes") == 0;
+        return options->json || options->watchflakes || strcmp(text, "text") == 0;
     case SIDE:
         *(const char **)value = text;
         return strcmp(text, "before") == 0 || strcmp(text, "after") == 0;
@@ -332,6 +337,9 @@ enum itr_status itr_options_read(struct itr_options *options, int argc, char **a
         } else if (!reading.given[i] && (table[i].commands & (1u << options->command)) != 0 && table[i].commands != ~0u) {
             status = read_twin(options, &table[i], err);
         }
+    }
+    if (status == ITR_OK && options->watchflakes && options->command != ITR_COMMAND_TRIAGE) {
+        status = itr_fail(err, ITR_E_USAGE, 0, "--format \"watchflakes\": expected text or json; it is triage's alone");
     }
     if (status != ITR_OK) {
         itr_options_release(options);

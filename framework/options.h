@@ -17,6 +17,7 @@ enum itr_command {
     ITR_COMMAND_LOCATE,
     ITR_COMMAND_REPLAY,
     ITR_COMMAND_REPORT,
+    ITR_COMMAND_TRIAGE,
     ITR_COMMAND_DOCTOR,
 };
 
@@ -51,6 +52,7 @@ struct itr_options {
     uint64_t deadline_ns;
     const char *output;
     bool json;
+    bool watchflakes; /* the third --format, of triage alone */
     bool quiet;
     bool resume;
     uint64_t keep;
@@ -60,6 +62,8 @@ struct itr_options {
     const char *library;
     const char *function;
     const char *cases;
+    bool known;
+    const char *database; /* of known failures; NULL: the built-in one */
     const char *sweep;
     const char *thread;
     struct itr_strings watch;

@@ -1,7 +1,9 @@
 /* Spellings of outcomes and of exception codes. It decides no outcome. */
 #include "framework/outcome.h"
 
+#include <inttypes.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 static const char *const outcome_names[] = {
@@ -67,4 +69,23 @@ const char *itr_exception_name(uint32_t code) {
         }
     }
     return NULL;
+}
+
+void itr_exception_short_name(uint32_t code, char *out, size_t room) {
+    const char *name = itr_exception_name(code);
+    if (code == 0xC0000005) {
+        name = "AV";
+    } else if (code == 0x80000003) {
+        name = "INT3";
+    }
+    if (name != NULL) {
+        snprintf(out, room, "%s", name);
+    } else {
+        snprintf(out, room, "0x%08" PRIX32, code);
+    }
+}
+
+const char *itr_address_class(uint64_t address) {
+    return address < 0x10000 ? "null-page" : address >= UINT64_C(0xffff800000000000) ? "non-canonical-or-kernel"
+                                                                                     : "elsewhere";
 }

@@ -2,6 +2,7 @@
 #ifndef INITRACE_FRAMEWORK_OUTCOME_H
 #define INITRACE_FRAMEWORK_OUTCOME_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* Gravest first: a trial has the first of these that holds. `tool-error` comes before all because
@@ -32,5 +33,11 @@ int itr_outcome_of(const char *name);
 /* Short name of a Windows exception or NTSTATUS code ("ACCESS_VIOLATION"), NULL for one without. Names
  * are those of winnt.h without their prefix. */
 const char *itr_exception_name(uint32_t code);
+
+/* The same as signatures have it: "AV", "INT3", else as above, else the number. */
+void itr_exception_short_name(uint32_t code, char *out, size_t room);
+
+/* What an address that was accessed belongs to: "null-page", "non-canonical-or-kernel", "elsewhere". */
+const char *itr_address_class(uint64_t address);
 
 #endif

@@ -362,6 +362,22 @@ bool itr_escape_into(char *out, size_t room, enum itr_escape how, const void *by
     return used == count;
 }
 
+void itr_end_cleanly(char *text, size_t room) {
+    size_t length = strlen(text);
+    size_t at = 0;
+    while (length + 1 == room && at < length) {
+        size_t step = itr_utf8_length(text + at, length - at, NULL);
+        if (text[at] == '\\' && (at + 1 == length || text[at + 1] == 'x')) {
+            step = length - at >= 4 ? 4 : 0;
+        }
+        if (step == 0) {
+            text[at] = '\0';
+            return;
+        }
+        at += step;
+    }
+}
+
 uint64_t itr_hash64(uint64_t hash, const void *bytes, size_t count) {
     const unsigned char *p = bytes;
 

@@ -64,6 +64,9 @@ void itr_text_release(struct itr_text *text);
  * Returns true when all of it went in. */
 bool itr_escape_into(char *out, size_t room, enum itr_escape how, const void *bytes, size_t count);
 
+/* A text that filled its array may end in the midst of a character or of a \xHH: leaves whole ones only. */
+void itr_end_cleanly(char *text, size_t room);
+
 /* Length in bytes (1 to 4) of the well-formed UTF-8 character at `bytes`, 0 when there is none:
  * overlong forms, surrogates and values above U+10FFFF are none. `count` may be 0. The code point
  * goes to `*code` when that is not NULL. */

@@ -1,8 +1,9 @@
 /* The benchmark: what recording everything costs. Compares a campaign with a bare start-and-wait loop over
  * the same host, library and shot, two at a time, in alternating rounds of one run, and prints the ratio;
- * with `exact`, compares shots at an exact point with strace --inject; with `memory`, prints the runner's memory
+ * with `triage`, measures how fast crash texts are read; with `exact`, compares shots at an exact point with strace --inject; with `memory`, prints the runner's memory
  * early and late in a long campaign. It is no test: it prints
  * figures and judges none. */
+#include "framework/bench/bench_triage.h"
 #include "framework/campaign.h"
 #include "framework/folder.h"
 #include "framework/select.h"
@@ -202,8 +203,17 @@ int main(int argc, char **argv) {
     struct itr_error err = {0};
     bool memory = argc > 1 && strcmp(argv[1], "memory") == 0;
     bool exact = argc > 1 && strcmp(argv[1], "exact") == 0;
+    if (argc > 2 && strcmp(argv[1], "triage") == 0) {
+        free(setting);
+        setvbuf(stdout, NULL, _IONBF, 0);
+        if (itr_bench_triage(strtoull(argv[2], NULL, 10), &err) != ITR_OK) {
+            fprintf(stderr, "initrace_bench: %s\n", err.text);
+            return 4;
+        }
+        return 0;
+    }
     if (argc < 4 || setting == NULL) {
-        fprintf(stderr, "usage: initrace_bench rate|memory|exact CASE COUNT [GO]\n");
+        fprintf(stderr, "usage: initrace_bench rate|memory|exact CASE COUNT [GO]\n       initrace_bench triage MIB\n");
         free(setting);
         return 2;
     }

@@ -63,6 +63,7 @@ static void commands_have_names(void **state) {
                 {"locate", ITR_COMMAND_LOCATE},
                 {"replay", ITR_COMMAND_REPLAY},
                 {"report", ITR_COMMAND_REPORT},
+                {"triage", ITR_COMMAND_TRIAGE},
                 {"doctor", ITR_COMMAND_DOCTOR}};
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -498,6 +499,25 @@ static void locate_takes_its_own_options(void **state) {
     assert_refused(READ("locate", "case", "--resume"), "--resume", "does not go with this command");
 }
 
+static void triage_has_a_form_of_its_own(void **state) {
+    (void)state;
+    assert_read(READ("triage", "--format", "watchflakes", "--database", "d", "-"));
+    assert_true(options.watchflakes);
+    assert_false(options.json);
+    assert_true(is_word(options.database, "d"));
+    assert_string_equal(options.words.items[0], "-");
+    itr_options_release(&options);
+    assert_read(READ("triage", "--format", "watchflakes", "--format", "json", "x"));
+    assert_true(options.json);
+    assert_false(options.watchflakes);
+    itr_options_release(&options);
+    assert_refused(READ("--format", "watchflakes", "run", "x"), "watchflakes", "text or json");
+    assert_refused(READ("triage", "--known", "x"), "--known", "does not go with this command");
+    assert_read(READ("list", "--known"));
+    assert_true(options.known);
+    itr_options_release(&options);
+}
+
 static void options_that_are_none_are_refused(void **state) {
     (void)state;
     assert_refused(READ("run", "--colour"), "--colour: no such option", "--help");
@@ -570,6 +590,7 @@ int main(void) {
         OPTIONS_TEST(windows_have_two_ends_in_order),
         OPTIONS_TEST(the_side_of_debug_may_be_left_out),
         OPTIONS_TEST(locate_takes_its_own_options),
+        OPTIONS_TEST(triage_has_a_form_of_its_own),
         OPTIONS_TEST(options_that_are_none_are_refused),
         OPTIONS_TEST(options_of_other_commands_are_refused),
         OPTIONS_TEST(help_shows_every_option_of_the_command),

@@ -1,0 +1,593 @@
+/* Puts the lines of a crash text together: what died, why, and whose stacks those are. The first report of the
+ * text is the one that is told; later ones are counted. */
+#include "framework/triage_parts.h"
+
+#include "framework/outcome.h"
+#include "framework/text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- words ---- */
+
+static const char *keep(struct itr_facts *facts, struct itr_slice slice) {
+    return itr_store_string(&facts->store, slice.data, slice.length);
+}
+
+static void copy(char *out, size_t room, struct itr_slice slice) {
+    itr_escape_into(out, room, ITR_ESCAPE_TERMINAL, slice.data, slice.length);
+}
+
+static bool is_later(const struct itr_facts *facts) {
+    return facts->crash.reports > 1;
+}
+
+static bool is_slice(struct itr_slice slice, const char *text) {
+    return slice.length == strlen(text) && memcmp(slice.data, text, slice.length) == 0;
+}
+
+static bool begins(const char *text, size_t count, const char *what) {
+    size_t length = strlen(what);
+    return count >= length && memcmp(text, what, length) == 0;
+}
+
+/* ---- stacks ---- */
+
+static void add_frame(struct itr_facts *facts, const struct itr_frame *frame) {
+    if (facts->stack.frame_count < ITR_FRAMES_MAX) {
+        facts->frames[facts->stack.frame_count++] = *frame;
+    } else {
+        facts->stack.elided = true;
+    }
+}
+
+static void remember(struct itr_facts *facts, int index) {
+    struct itr_crash *crash = &facts->crash;
+    const struct itr_stack *stack = &facts->stack;
+    switch (stack->kind) {
+    case ITR_STACK_GOROUTINE:
+        crash->goroutines += stack->count;
+        crash->first_goroutine = crash->first_goroutine < 0 ? index : crash->first_goroutine;
+        crash->main_goroutine = stack->id == 1 && crash->main_goroutine < 0 ? index : crash->main_goroutine;
+        break;
+    case ITR_STACK_RUNTIME: crash->runtime_stack = crash->runtime_stack < 0 ? index : crash->runtime_stack; break;
+    case ITR_STACK_THREAD:
+        crash->threads += stack->count;
+        crash->first_thread = crash->first_thread < 0 ? index : crash->first_thread;
+        break;
+    case ITR_STACK_ACCESS:
+        if (crash->accesses[0] < 0) {
+            crash->accesses[0] = index;
+        } else if (crash->accesses[1] < 0) {
+            crash->accesses[1] = index;
+        }
+        break;
+    case ITR_STACK_CREATION: break;
+    }
+}
+
+static void open_stack(struct itr_facts *facts, enum itr_stack_kind kind, uint64_t id);
+
+/* The frame whose place never came. */
+static void settle_function(struct itr_facts *facts) {
+    if (facts->function != NULL && facts->function_certain && facts->open && !facts->ignore_frames) {
+        struct itr_frame frame = {.function = facts->function, .module = "", .file = ""};
+        add_frame(facts, &frame);
+    }
+    facts->function = NULL;
+}
+
+static void close_stack(struct itr_facts *facts) {
+    settle_function(facts);
+    if (facts->open && !is_later(facts)) {
+        facts->stack.frames = facts->frames;
+        int index = itr_store_stack(&facts->store, &facts->stack);
+        if (index >= 0) {
+            remember(facts, index);
+        }
+    }
+    facts->open = false;
+    facts->at_stop = false;
+    facts->place_of_creator = false;
+    facts->creator_is_next = false;
+    facts->ignore_frames = false;
+}
+
+static void open_stack(struct itr_facts *facts, enum itr_stack_kind kind, uint64_t id) {
+    if (facts->at_stop && facts->stack.frame_count == 1 && kind == ITR_STACK_THREAD) {
+        facts->open = false; /* where a debugger stopped; the whole stack is coming */
+    }
+    close_stack(facts);
+    facts->open = true;
+    facts->stack = (struct itr_stack){
+        .kind = kind, .id = id, .count = 1, .state = "", .created_by = {.function = "", .module = "", .file = ""}};
+}
+
+static void take_goroutine(struct itr_facts *facts, const struct itr_line *line) {
+    struct itr_crash *crash = &facts->crash;
+    open_stack(facts, ITR_STACK_GOROUTINE, line->number);
+    facts->stack.state = keep(facts, line->state);
+    facts->stack.wait_min = facts->stack.wait_max = (line->has & ITR_HAS_MINUTES) != 0 ? line->minutes : 0;
+    facts->stack.locked = line->locked ? 1 : 0;
+    if (is_later(facts)) {
+        return;
+    }
+    if (!crash->has_goroutine) {
+        crash->has_goroutine = true;
+        crash->goroutine = line->number;
+        if (!crash->has_m && (line->has & ITR_HAS_M) != 0) {
+            crash->has_m = true;
+            crash->m = line->m;
+        }
+    }
+}
+
+static void take_function(struct itr_facts *facts, const struct itr_line *line) {
+    settle_function(facts);
+    facts->function = keep(facts, line->name);
+    facts->function_certain = facts->in_stack;
+    facts->place_of_creator = false;
+}
+
+static void take_location(struct itr_facts *facts, const struct itr_line *line) {
+    struct itr_frame frame = {
+        .function = facts->function, .module = "", .file = "", .line = line->line,
+        .has_pc = (line->has & ITR_HAS_PC) != 0, .pc = line->pc,
+        .has_offset = (line->has & ITR_HAS_OFFSET) != 0, .offset = line->offset};
+    if (facts->function == NULL && !facts->place_of_creator) {
+        return;
+    }
+    frame.file = keep(facts, line->file);
+    if (facts->place_of_creator) {
+        facts->stack.created_by.file = frame.file;
+        facts->stack.created_by.line = frame.line;
+        facts->place_of_creator = false;
+        return;
+    }
+    facts->function = NULL;
+    if (facts->creator_is_next) {
+        facts->stack.created_by = frame;
+        facts->creator_is_next = false;
+    } else if (!facts->ignore_frames) {
+        if (!facts->open) { /* the text begins in the midst of a stack */
+            /* Behind an exception the runtime prints the stack of its thread without a heading. */
+            bool thread = facts->crash.has_exception && !facts->crash.has_goroutine;
+            open_stack(facts, thread ? ITR_STACK_RUNTIME : ITR_STACK_GOROUTINE, 0);
+        }
+        add_frame(facts, &frame);
+    }
+}
+
+static void take_created_by(struct itr_facts *facts, const struct itr_line *line) {
+    settle_function(facts);
+    if (facts->open && !facts->ignore_frames) {
+        facts->stack.created_by.function = keep(facts, line->name);
+        facts->place_of_creator = true;
+    }
+}
+
+/* A debugger's frame; frame 0 begins a stack of its own. */
+static void take_frame(struct itr_facts *facts, const struct itr_line *line) {
+    bool racing = facts->open && (facts->stack.kind == ITR_STACK_ACCESS || facts->stack.kind == ITR_STACK_CREATION);
+    bool begins_one = line->number == 0 && facts->stack.frame_count > 0;
+    if (!racing && (!facts->open || facts->stack.kind != ITR_STACK_THREAD || begins_one)) {
+        open_stack(facts, ITR_STACK_THREAD, facts->crash.has_thread ? facts->crash.thread : 0);
+        facts->at_stop = true;
+    }
+    struct itr_slice name = line->name;
+    if (is_slice(name, "??") || is_slice(name, "n/a")) {
+        name.length = 0;
+    }
+    struct itr_frame frame = {.function = keep(facts, name), .module = keep(facts, line->module),
+                              .file = keep(facts, line->file), .line = line->line,
+                              .has_pc = (line->has & ITR_HAS_PC) != 0, .pc = line->pc,
+                              .has_offset = (line->has & ITR_HAS_OFFSET) != 0, .offset = line->offset};
+    add_frame(facts, &frame);
+}
+
+/* ---- messages ---- */
+
+static size_t without(const char *text, size_t count, const char *suffix) {
+    size_t length = strlen(suffix);
+    return count >= length && memcmp(text + count - length, suffix, length) == 0 ? count - length : count;
+}
+
+/* Heads by which a report begins, when stacks have come already. */
+static bool begins_report(const char *text, size_t count, const struct itr_line *line) {
+    return line->kind == ITR_LINE_SIGNAL || line->kind == ITR_LINE_EXCEPTION || begins(text, count, "fatal error: ") ||
+           begins(text, count, "panic: ") || begins(text, count, "throw: ") || begins(text, count, "fatal: ");
+}
+
+static void count_report(struct itr_facts *facts) {
+    if (facts->crash.reports == 0) {
+        facts->crash.reports = 1;
+    } else if (facts->store.stack_count > 0 || facts->open) {
+        close_stack(facts);
+        facts->crash.reports++;
+        /* Later ones begin anew only behind stacks of theirs. */
+    }
+}
+
+static void count_message(struct itr_crash *crash, const struct itr_crash_message *message) {
+    for (size_t i = 0; i < crash->message_count; i++) {
+        if (strcmp(crash->messages[i].text, message->text) == 0) {
+            crash->messages[i].count++;
+            return;
+        }
+    }
+    if (crash->message_count < ITR_MESSAGES_MAX) {
+        crash->messages[crash->message_count++] = *message;
+    } else {
+        crash->cut = true;
+    }
+}
+
+static void take_message(struct itr_facts *facts, const struct itr_line *line, const char *text, size_t count) {
+    struct itr_crash *crash = &facts->crash;
+    struct itr_crash_message message = {.kind = line->message, .count = 1};
+    size_t kept = without(text, without(text, count, " [recovered]"), " [recovered, repanicked]");
+    settle_function(facts);
+    if (begins_report(text, count, line)) {
+        count_report(facts);
+    }
+    if (line->message == ITR_MESSAGE_PANIC && !is_later(facts)) {
+        crash->recovered = crash->recovered || kept < count;
+        crash->panics++;
+    }
+    if (begins(text, count, "throw: ")) {
+        char said[ITR_MESSAGE_TEXT_MAX + 32];
+        int length = snprintf(said, sizeof said, "fatal error: %.*s", kept - 7 < 160 ? (int)kept - 7 : 160, text + 7);
+        itr_message_normalise(message.text, sizeof message.text, said, (size_t)length);
+    } else {
+        itr_message_normalise(message.text, sizeof message.text, text, kept);
+    }
+    if (begins(text, count, "signal arrived during ") && !is_later(facts)) {
+        crash->in_cgo = true;
+    }
+    count_message(crash, &message);
+    if (crash->message.kind == ITR_MESSAGE_NONE && message.kind != ITR_MESSAGE_NOTICE) {
+        crash->message = message;
+        copy(crash->printed, sizeof crash->printed, (struct itr_slice){text, kept});
+    }
+}
+
+/* ---- signals and exceptions ---- */
+
+static const char *unix_signal(uint64_t number) {
+    switch (number) {
+    case 4: return "SIGILL";
+    case 5: return "SIGTRAP";
+    case 6: return "SIGABRT";
+    case 7:
+    case 10: return "SIGBUS";
+    case 8: return "SIGFPE";
+    case 11: return "SIGSEGV";
+    default: return "";
+    }
+}
+
+/* What a debugger stops at without the program dying of it. */
+static bool kills_nobody(const char *signal) {
+    static const char *const names[] = {"SIGURG", "SIGINT", "SIGSTOP", "SIGTRAP", "SIGCHLD", "SIGPROF", "SIGUSR1",
+                                        "SIGUSR2", "SIGALRM", "SIGPIPE", "SIGWINCH", "SIGCONT", "SIGTSTP"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(signal, names[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void take_place(struct itr_facts *facts, const struct itr_line *line) {
+    struct itr_crash *crash = &facts->crash;
+    if (!crash->has_pc && (line->has & ITR_HAS_PC) != 0) {
+        crash->has_pc = true;
+        crash->pc = line->pc;
+    }
+    if (!crash->has_address && (line->has & ITR_HAS_ADDRESS) != 0) {
+        crash->has_address = true;
+        crash->address = line->address;
+    }
+    if (!crash->has_code && (line->has & ITR_HAS_CODE) != 0) {
+        crash->has_code = true;
+        crash->code = (int64_t)line->code;
+    }
+    if (!crash->has_m && (line->has & ITR_HAS_M) != 0) {
+        crash->has_m = true;
+        crash->m = line->m;
+    }
+}
+
+static void take_signal(struct itr_facts *facts, const struct itr_line *line) {
+    struct itr_crash *crash = &facts->crash;
+    if (is_later(facts)) {
+        return;
+    }
+    if (crash->signal[0] == '\0' || facts->weak_signal) {
+        if (line->name.length > 0) {
+            snprintf(crash->signal, sizeof crash->signal, "%s", line->kind == ITR_LINE_CORE_SIGNAL ? "SIG" : "");
+            size_t used = strlen(crash->signal);
+            copy(crash->signal + used, sizeof crash->signal - used, line->name);
+        } else {
+            snprintf(crash->signal, sizeof crash->signal, "%s", unix_signal(line->number));
+        }
+        facts->weak_signal = line->kind == ITR_LINE_RECEIVED && kills_nobody(crash->signal);
+    }
+    take_place(facts, line);
+}
+
+/* Names of codes as signatures have them: "AV+INT3*". */
+static void add_to_shape(struct itr_facts *facts, uint32_t code) {
+    struct itr_crash *crash = &facts->crash;
+    size_t used = strlen(crash->shape);
+    if (facts->exceptions > 0 && code == facts->last_exception) {
+        if (!facts->exception_repeats && used + 1 < sizeof crash->shape) {
+            crash->shape[used] = '*';
+            crash->shape[used + 1] = '\0';
+        }
+        facts->exception_repeats = true;
+        return;
+    }
+    if (used + 32 < sizeof crash->shape) {
+        char name[32];
+        itr_exception_short_name(code, name, sizeof name);
+        snprintf(crash->shape + used, sizeof crash->shape - used, "%s%s", used > 0 ? "+" : "", name);
+    }
+    facts->exception_repeats = false;
+    facts->exceptions++;
+}
+
+static void take_exception(struct itr_facts *facts, const struct itr_line *line) {
+    struct itr_crash *crash = &facts->crash;
+    bool told_twice = facts->exceptions > 0 && line->exception == facts->last_exception &&
+                      (line->has & ITR_HAS_PC) != 0 && line->pc == facts->last_exception_pc;
+    if (is_later(facts) || told_twice) {
+        return;
+    }
+    add_to_shape(facts, line->exception);
+    facts->last_exception = line->exception;
+    facts->last_exception_pc = line->pc;
+    if (!crash->has_exception) {
+        crash->has_exception = true;
+        crash->exception = line->exception;
+    }
+    if (line->dialect == ITR_DIALECT_WINE && !crash->has_thread && (line->has & ITR_HAS_NUMBER) != 0) {
+        crash->has_thread = true;
+        crash->thread = line->number;
+    }
+    take_place(facts, line);
+}
+
+/* ---- the rest ---- */
+
+static void take_thread_number(struct itr_facts *facts, const struct itr_line *line) {
+    if (!is_later(facts) && !facts->crash.has_thread && (line->has & ITR_HAS_NUMBER) != 0) {
+        facts->crash.has_thread = true;
+        facts->crash.thread = line->number;
+    }
+}
+
+static void take_received(struct itr_facts *facts, const struct itr_line *line) {
+    if (facts->weak_signal) {
+        facts->crash.has_thread = false;
+    }
+    if (facts->crash.reports == 0 || !facts->weak_signal) {
+        count_report(facts);
+    }
+    if (line->kind == ITR_LINE_RECEIVED) {
+        take_thread_number(facts, line);
+    }
+    take_signal(facts, line);
+}
+
+static void take_stopped(struct itr_facts *facts, const struct itr_line *line) {
+    struct itr_slice bad = {"SIGSEGV", 7};
+    count_report(facts);
+    if (is_later(facts)) {
+        return;
+    }
+    facts->stopped = true;
+    facts->stop = (struct itr_frame){.function = keep(facts, line->name), .module = "", .file = keep(facts, line->file),
+                                     .line = line->line, .has_pc = (line->has & ITR_HAS_PC) != 0, .pc = line->pc};
+    facts->crash.gave_up = is_slice(line->state, "unrecovered-panic") || is_slice(line->state, "runtime-fatal-throw");
+    if (is_slice(line->state, "bad-access")) {
+        struct itr_line signal = *line;
+        signal.name = bad;
+        take_signal(facts, &signal);
+    }
+}
+
+static void take_register(struct itr_facts *facts, const struct itr_line *line) {
+    struct itr_crash *crash = &facts->crash;
+    struct itr_register one = {.value = line->number};
+    if (is_later(facts) || crash->register_count == ITR_REGISTERS_MAX) {
+        return;
+    }
+    copy(one.name, sizeof one.name, line->name);
+    for (size_t i = 0; i < crash->register_count; i++) {
+        if (strcmp(crash->registers[i].name, one.name) == 0) {
+            return; /* another thread's */
+        }
+    }
+    crash->registers[crash->register_count++] = one;
+}
+
+static void take_race(struct itr_facts *facts, const struct itr_line *line) {
+    if (line->kind == ITR_LINE_RACE) {
+        close_stack(facts);
+        facts->crash.reports++;
+        facts->races++;
+        return;
+    }
+    open_stack(facts, line->kind == ITR_LINE_RACE_ACCESS ? ITR_STACK_ACCESS : ITR_STACK_CREATION, line->number);
+    if (line->kind == ITR_LINE_RACE_ACCESS) {
+        facts->stack.state = keep(facts, line->state);
+        if (!is_later(facts)) {
+            take_place(facts, line);
+        }
+    }
+}
+
+void itr_facts_test(struct itr_facts *facts, bool is_test, const char *name, size_t count) {
+    const char **to = is_test ? &facts->crash.test : &facts->crash.package;
+    if ((*to)[0] == '\0') {
+        *to = itr_store_string(&facts->store, name, count);
+    }
+}
+
+/* "main.main+0x34 …", as Go 1.0 named a goroutine's creator. */
+static bool take_old_creator(struct itr_facts *facts, const char *text, size_t count) {
+    const char *plus = itr_find_in(text, count, "+0x");
+    if (!facts->creator_is_next || plus == NULL || plus == text) {
+        return false;
+    }
+    facts->creator_is_next = false;
+    facts->stack.created_by.function = itr_store_string(&facts->store, text, (size_t)(plus - text));
+    facts->place_of_creator = true;
+    return true;
+}
+
+static void take_stack_line(struct itr_facts *facts, const struct itr_line *line) {
+    switch (line->kind) {
+    case ITR_LINE_GOROUTINE: take_goroutine(facts, line); break;
+    case ITR_LINE_RUNTIME_STACK: open_stack(facts, ITR_STACK_RUNTIME, 0); break;
+    case ITR_LINE_FUNCTION: take_function(facts, line); break;
+    case ITR_LINE_LOCATION: take_location(facts, line); break;
+    case ITR_LINE_CREATED_BY: take_created_by(facts, line); break;
+    case ITR_LINE_CREATOR_NEXT:
+        settle_function(facts);
+        facts->creator_is_next = facts->open;
+        break;
+    case ITR_LINE_ELIDED:
+        settle_function(facts);
+        facts->stack.elided = true;
+        break;
+    case ITR_LINE_UNAVAILABLE: facts->stack.unavailable = true; break;
+    case ITR_LINE_ANCESTOR:
+        close_stack(facts);
+        facts->ignore_frames = true;
+        break;
+    case ITR_LINE_FRAME: take_frame(facts, line); break;
+    case ITR_LINE_FRAME_LOCATION:
+        if (facts->open && facts->stack.kind == ITR_STACK_THREAD && facts->stack.frame_count > 0) {
+            struct itr_frame *last = &facts->frames[facts->stack.frame_count - 1];
+            last->file = keep(facts, line->file);
+            last->line = line->line;
+        }
+        break;
+    case ITR_LINE_THREAD:
+        take_thread_number(facts, line);
+        open_stack(facts, ITR_STACK_THREAD, line->number);
+        break;
+    default: break;
+    }
+}
+
+static void take_fact(struct itr_facts *facts, const struct itr_line *line, const char *text, size_t count) {
+    switch (line->kind) {
+    case ITR_LINE_MESSAGE: take_message(facts, line, text, count); break;
+    case ITR_LINE_SIGNAL:
+        take_message(facts, line, text, count);
+        take_signal(facts, line);
+        break;
+    case ITR_LINE_SIGNAL_PANIC: {
+        struct itr_line copied = *line;
+        copied.message = (line->has & ITR_HAS_EXCEPTION) != 0 ? ITR_MESSAGE_EXCEPTION : ITR_MESSAGE_SIGNAL;
+        take_message(facts, &copied, text, count);
+        if ((line->has & ITR_HAS_EXCEPTION) != 0) {
+            take_exception(facts, line);
+        } else {
+            take_signal(facts, line);
+        }
+        break;
+    }
+    case ITR_LINE_EXCEPTION: {
+        struct itr_line copied = *line;
+        copied.message = ITR_MESSAGE_EXCEPTION;
+        take_message(facts, &copied, text, count);
+        take_exception(facts, line);
+        break;
+    }
+    case ITR_LINE_PC:
+        if (!is_later(facts)) {
+            take_place(facts, line);
+        }
+        break;
+    case ITR_LINE_RECEIVED: take_received(facts, line); break;
+    case ITR_LINE_SWITCHING: take_thread_number(facts, line); break;
+    case ITR_LINE_STOPPED: take_stopped(facts, line); break;
+    case ITR_LINE_CORE_SIGNAL: take_received(facts, line); break;
+    case ITR_LINE_REGISTER: take_register(facts, line); break;
+    case ITR_LINE_MOREBUF:
+        if (!is_later(facts) && !facts->crash.has_morebuf) {
+            facts->crash.has_morebuf = true;
+            facts->crash.morebuf_pc = line->pc;
+        }
+        break;
+    case ITR_LINE_RACE:
+    case ITR_LINE_RACE_ACCESS:
+    case ITR_LINE_RACE_CREATED: take_race(facts, line); break;
+    case ITR_LINE_TEST: itr_facts_test(facts, true, line->name.data, line->name.length); break;
+    case ITR_LINE_PACKAGE: itr_facts_test(facts, false, line->name.data, line->name.length); break;
+    default: break;
+    }
+}
+
+/* Lines behind which a function is one of the stack even without its place. */
+static bool is_part_of_stack(enum itr_line_kind kind) {
+    return kind == ITR_LINE_GOROUTINE || kind == ITR_LINE_RUNTIME_STACK || kind == ITR_LINE_LOCATION ||
+           kind == ITR_LINE_ELIDED || kind == ITR_LINE_SEGMENT || kind == ITR_LINE_RACE_ACCESS ||
+           kind == ITR_LINE_RACE_CREATED;
+}
+
+bool itr_facts_line(struct itr_facts *facts, const char *text, size_t count) {
+    struct itr_line line;
+    enum itr_line_kind kind = itr_line_parse(text, count, &line);
+    if (kind == ITR_LINE_BLANK) {
+        return false;
+    }
+    if (kind == ITR_LINE_OTHER) {
+        bool known = take_old_creator(facts, text, count);
+        facts->in_stack = false;
+        return known;
+    }
+    take_stack_line(facts, &line);
+    take_fact(facts, &line, text, count);
+    facts->in_stack = is_part_of_stack(kind);
+    if (kind != ITR_LINE_FUNCTION && kind != ITR_LINE_LOCATION && kind != ITR_LINE_REGISTER) {
+        facts->crash.dialects |= line.dialect;
+    }
+    return true;
+}
+
+void itr_facts_begin(struct itr_facts *facts, void *(*reallocate)(void *, size_t)) {
+    facts->store.reallocate = reallocate;
+    facts->crash.runtime_stack = facts->crash.first_goroutine = facts->crash.main_goroutine = -1;
+    facts->crash.first_thread = facts->crash.accesses[0] = facts->crash.accesses[1] = -1;
+    facts->crash.test = facts->crash.package = "";
+}
+
+void itr_facts_end(struct itr_facts *facts) {
+    struct itr_crash *crash = &facts->crash;
+    close_stack(facts);
+    if (facts->stopped && crash->first_thread < 0 && crash->first_goroutine < 0) {
+        uint64_t reports = crash->reports;
+        crash->reports = 1;
+        open_stack(facts, ITR_STACK_THREAD, 0);
+        add_frame(facts, &facts->stop);
+        close_stack(facts);
+        crash->reports = reports;
+    }
+    crash->stacks = facts->store.stacks;
+    crash->stack_count = facts->store.stack_count;
+    crash->cut = crash->cut || facts->store.cut;
+    if (facts->races > 0 && crash->accesses[0] >= 0 && crash->message.kind == ITR_MESSAGE_NONE) {
+        crash->kind = ITR_CRASH_RACE;
+    }
+    itr_triage_sign(crash);
+    crash->reports += crash->reports == 0 && crash->kind != ITR_CRASH_NONE ? 1 : 0;
+}
+
+void itr_facts_release(struct itr_facts *facts) {
+    itr_store_release(&facts->store);
+}

@@ -1,0 +1,105 @@
+/* What the files of triage share between themselves: a cursor over one line, and the store of strings and
+ * stacks. For triage_*.c only. */
+#ifndef INITRACE_FRAMEWORK_TRIAGE_PARTS_H
+#define INITRACE_FRAMEWORK_TRIAGE_PARTS_H
+
+#include "framework/triage.h"
+#include "framework/triage_line.h"
+
+/* ---- a cursor over one line: each itr_skip… moves on, or stays and returns false ---- */
+
+struct itr_cursor {
+    const char *p;
+    const char *end;
+};
+
+bool itr_skip(struct itr_cursor *at, const char *literal);
+bool itr_skip_number(struct itr_cursor *at, uint64_t *value); /* decimal; too large ones become UINT64_MAX */
+bool itr_skip_digits(struct itr_cursor *at, uint64_t *value); /* hexadecimal, without 0x */
+bool itr_skip_hex(struct itr_cursor *at, uint64_t *value);    /* with 0x */
+void itr_skip_blanks(struct itr_cursor *at);
+
+/* First place of `what` in `text`, NULL if there is none. */
+const char *itr_find_in(const char *text, size_t count, const char *what);
+/* The number 0x… right behind the first `key`. */
+bool itr_find_hex(const char *text, size_t count, const char *key, uint64_t *value);
+/* Whether it is text as a function's name is: UTF-8 and no controls. Garbage seldom is. */
+bool itr_is_name(const char *text, size_t count);
+/* "FILE:LINE" and nothing else. */
+bool itr_read_place(struct itr_line *line, const char *text, size_t count);
+/* The kinds that debuggers, coredumpctl and Wine write. */
+bool itr_read_debugger(struct itr_line *line, const char *text, size_t count);
+
+/* ---- the store ---- */
+
+struct itr_block;
+
+struct itr_string {
+    uint64_t hash;
+    const char *text;
+    size_t length;
+};
+
+/* Owns every string and every stack of an answer. Equal strings are one string, so that two can be compared by
+ * their pointers. `{0}` is an empty store. */
+struct itr_store {
+    struct itr_block *blocks;
+    size_t bytes; /* all blocks together */
+    struct itr_string *strings;
+    size_t string_room; /* a power of two */
+    size_t string_count;
+    struct itr_stack *stacks;
+    size_t stack_count;
+    size_t stack_room;
+    uint32_t *by_hash; /* index into `stacks` plus one; 2 * ITR_STACKS_MAX of them */
+    bool cut;          /* something did not fit */
+    bool no_memory;
+    void *(*reallocate)(void *pointer, size_t bytes); /* NULL: realloc() */
+};
+
+/* The string; "" when there is no more room. */
+const char *itr_store_string(struct itr_store *store, const char *bytes, size_t count);
+/* Counts the stack with an equal one, or copies it, its frames too. Returns its index, or -1 if it did not fit. */
+int itr_store_stack(struct itr_store *store, const struct itr_stack *stack);
+void itr_store_release(struct itr_store *store);
+
+/* ---- facts: what the lines say together ---- */
+
+struct itr_facts {
+    struct itr_crash crash;
+    struct itr_store store;
+    bool open; /* `stack` is one that the text is in the midst of */
+    struct itr_stack stack;
+    struct itr_frame frames[ITR_FRAMES_MAX];
+    const char *function;  /* of a frame whose place comes on the next line; NULL: none */
+    bool function_certain; /* it stood right behind another line of the stack */
+    bool at_stop;   /* the open stack was begun by a debugger's frame, without a heading */
+    bool in_stack;         /* the last line was part of a stack */
+    bool creator_is_next;
+    bool place_of_creator; /* the next place belongs to created_by */
+    bool ignore_frames;    /* of ancestors */
+    bool stopped;          /* Delve named a place */
+    struct itr_frame stop;
+    bool weak_signal; /* a debugger stopped at a signal that kills nobody */
+    uint64_t last_exception_pc;
+    uint32_t last_exception;
+    bool exception_repeats;
+    uint32_t exceptions; /* different neighbours in the shape */
+    uint32_t races;
+};
+
+void itr_facts_begin(struct itr_facts *facts, void *(*reallocate)(void *, size_t));
+/* Takes a line without white space around it. True if it was part of a crash text; blank lines are not. */
+bool itr_facts_line(struct itr_facts *facts, const char *text, size_t count);
+/* The failing test, or its package; the first one counts. */
+void itr_facts_test(struct itr_facts *facts, bool is_test, const char *name, size_t count);
+/* Ends the text and signs the answer. */
+void itr_facts_end(struct itr_facts *facts);
+void itr_facts_release(struct itr_facts *facts);
+
+/* ---- the answer ---- */
+
+/* Fills in what follows from facts and stacks: kind, crashed stack, frames, signature, detail. */
+void itr_triage_sign(struct itr_crash *crash);
+
+#endif
