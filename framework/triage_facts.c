@@ -435,15 +435,22 @@ void itr_facts_test(struct itr_facts *facts, bool is_test, const char *name, siz
     }
 }
 
-/* "main.main+0x34 …", as Go 1.0 named a goroutine's creator. */
+/* "main.main+0x34 /src/main.go:10", as Go 1.0 named a goroutine's creator; the place may have a line of its own. */
 static bool take_old_creator(struct itr_facts *facts, const char *text, size_t count) {
     const char *plus = itr_find_in(text, count, "+0x");
-    if (!facts->creator_is_next || plus == NULL || plus == text) {
+    const char *blank = plus != NULL ? memchr(plus, ' ', (size_t)(text + count - plus)) : NULL;
+    struct itr_line place = {0};
+    if (plus == NULL || plus == text || memchr(text, ' ', (size_t)(plus - text)) != NULL) {
         return false;
     }
     facts->creator_is_next = false;
     facts->stack.created_by.function = itr_store_string(&facts->store, text, (size_t)(plus - text));
-    facts->place_of_creator = true;
+    if (blank != NULL && itr_read_place(&place, blank + 1, (size_t)(text + count - blank - 1))) {
+        facts->stack.created_by.file = keep(facts, place.file);
+        facts->stack.created_by.line = place.line;
+    } else {
+        facts->place_of_creator = true;
+    }
     return true;
 }
 
@@ -546,10 +553,13 @@ bool itr_facts_line(struct itr_facts *facts, const char *text, size_t count) {
     if (kind == ITR_LINE_BLANK) {
         return false;
     }
+    bool creator = facts->creator_is_next && (kind == ITR_LINE_OTHER || kind == ITR_LINE_LOCATION);
+    if (creator && take_old_creator(facts, text, count)) {
+        return true;
+    }
     if (kind == ITR_LINE_OTHER) {
-        bool known = take_old_creator(facts, text, count);
         facts->in_stack = false;
-        return known;
+        return false;
     }
     take_stack_line(facts, &line);
     take_fact(facts, &line, text, count);

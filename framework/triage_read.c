@@ -8,6 +8,7 @@
 enum {
     BUFFER_BYTES = 256 * 1024,
     IDLE_MAX = 256,    /* lines in a row that mean nothing, until only heads are looked for */
+    PROBATION = 8,     /* of them when a head was found: it resets the count if it is one */
     LOOK_BACK = 1024,  /* how far the beginning of a head's line is looked for */
     ENDLESS_KEPT = 512, /* of a line without end, while nothing is found in it */
     PREFIX_MAX = 128,
@@ -288,7 +289,7 @@ static size_t search(struct itr_triage *triage, const char *bytes, size_t count,
             start--;
         }
         triage->idle = false;
-        triage->idle_lines = 0;
+        triage->idle_lines = IDLE_MAX - PROBATION; /* garbage has heads by chance, too */
         return start;
     }
     if (last) {

@@ -4,7 +4,9 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #define KEPT __attribute__((noinline))
@@ -76,30 +78,38 @@ void stacks_wait(void) {
     }
 }
 
-static void *run(void *function) {
-    ((void (*)(void))function)();
+static void (*const bodies[])(void) = {stacks_outer, stacks_victim, stacks_receiver, stacks_spinner};
+
+static void *run(void *index) {
+    bodies[(uintptr_t)index]();
     return NULL;
 }
 
+/* A function's address, which dlsym() gives as an object's. */
+static void find(void *library, const char *name, void *function) {
+    void *address = dlsym(library, name);
+    memcpy(function, &address, sizeof address);
+}
+
 int main(int argc, char **argv) {
-    void (*const bodies[])(void) = {stacks_outer, stacks_victim, stacks_receiver, stacks_spinner};
     struct sigaction action = {.sa_handler = stacks_handler};
     void *library = argc > 1 ? dlopen(argv[1], RTLD_NOW) : NULL;
     if (library == NULL) {
         fprintf(stderr, "stacks_host: %s\n", argc > 1 ? dlerror() : "which library?");
         return 1;
     }
-    int (*probe)(void) = (int (*)(void))dlsym(library, "InitraceProbe");
-    call_back = (void (*)(void (*)(void)))dlsym(library, "StacksCall");
-    receive = (void (*)(void))dlsym(library, "StacksReceive");
-    spin = (void (*)(void))dlsym(library, "StacksSpin");
+    int (*probe)(void) = NULL;
+    find(library, "InitraceProbe", &probe);
+    find(library, "StacksCall", &call_back);
+    find(library, "StacksReceive", &receive);
+    find(library, "StacksSpin", &spin);
     if (probe == NULL || call_back == NULL || receive == NULL || spin == NULL || probe() != 42) {
         return 1;
     }
     sigaction(SIGSEGV, &action, NULL);
-    for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
+    for (uintptr_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
         pthread_t thread;
-        if (pthread_create(&thread, NULL, run, (void *)bodies[i]) != 0) {
+        if (pthread_create(&thread, NULL, run, (void *)i) != 0) {
             return 1;
         }
     }
