@@ -129,7 +129,7 @@ static bool finish_trial(struct itr_campaign *campaign, const struct job *job, s
     uv_mutex_lock(&campaign->lock);
     uint64_t before = itr_tally_count_of(&campaign->summary->tallies[job->cell], signature);
     bool keep = unexpected && before < campaign->options->keep;
-    bool wants_evidence = unexpected && before < campaign->options->evidence &&
+    bool wants_evidence = unexpected && before < campaign->options->evidence && campaign->options->keep > 0 &&
                           record->classification->outcome != ITR_OUTCOME_TOOL_ERROR;
     count(campaign, job, record);
     uv_mutex_unlock(&campaign->lock);

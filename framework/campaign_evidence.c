@@ -113,17 +113,14 @@ static void rotate_cores(const struct keeping *keeping, const json_t *evidence) 
     uv_mutex_unlock(&campaign->lock);
 }
 
-static void write_summary(const struct keeping *keeping, json_t *evidence, struct itr_error *err) {
+static void write_summary(const struct keeping *keeping, const json_t *evidence, const char *headline, struct itr_error *err) {
     char name[96];
-    char headline[600];
     struct itr_text text = {.ceiling = 64 * 1024};
     const json_t *trial = json_object_get(evidence, "trial");
     const json_t *end = json_object_get(trial, "exit");
     const char *signal = json_string_value(json_object_get(end, "signal"));
     const char *code = json_string_value(json_object_get(end, "code"));
-    bool in_place = strcmp(json_string_value(json_object_get(evidence, "taken")), "in-place") == 0;
-    itr_examine_headline(evidence, headline, sizeof headline);
-    itr_record_put(&evidence, "headline", itr_record_string(headline, strlen(headline)));
+    bool in_place = json_is_false(json_object_get(evidence, "debugged"));
     itr_text_printf(&text, "failure: %s\n", keeping->signature);
     if (headline[0] != '\0') {
         itr_text_printf(&text, "first:   %s\n", headline);
@@ -138,6 +135,10 @@ static void write_summary(const struct keeping *keeping, json_t *evidence, struc
                     in_place                                                  ? ""
                     : json_is_true(json_object_get(evidence, "same_failure")) ? "the same failure showed"
                                                                               : "the failure did NOT show again");
+    const char *hang = json_string_value(json_object_get(json_object_get(evidence, "stacks"), "hang"));
+    if (hang != NULL && hang[0] != '\0') {
+        itr_text_printf(&text, "waits:   %s\n", hang);
+    }
     const json_t *dispositions = json_object_get(evidence, "dispositions");
     if (json_array_size(json_object_get(dispositions, "changed")) > 0) {
         itr_text_add(&text, "\nsignals that changed hands:\n");
@@ -150,12 +151,15 @@ static void write_summary(const struct keeping *keeping, json_t *evidence, struc
     itr_text_release(&text);
 }
 
-static void write_evidence(const struct keeping *keeping, json_t *evidence) {
+static void write_evidence(const struct keeping *keeping, json_t **evidence) {
     char name[96];
+    char headline[600];
     struct itr_error error = {0};
-    write_summary(keeping, evidence, &error);
+    itr_examine_headline(*evidence, headline, sizeof headline);
+    itr_record_put(evidence, "headline", itr_record_string(headline, strlen(headline)));
+    write_summary(keeping, *evidence, headline, &error);
     snprintf(name, sizeof name, "%s/evidence.json", keeping->name);
-    if (itr_folder_write_json(keeping->campaign->folder.path, name, evidence, &error) != ITR_OK) {
+    if (itr_folder_write_json(keeping->campaign->folder.path, name, *evidence, &error) != ITR_OK) {
         fprintf(stderr, "initrace: evidence of trial %" PRIu64 ": %s\n", keeping->trial, error.text);
     }
 }
@@ -233,6 +237,13 @@ static void fire_again(const struct keeping *keeping, struct again *again, struc
     }
 }
 
+static bool is_stopped(struct itr_campaign *campaign) {
+    uv_mutex_lock(&campaign->lock);
+    bool stop = campaign->stop;
+    uv_mutex_unlock(&campaign->lock);
+    return stop;
+}
+
 static void prepare_again(const struct keeping *keeping, const struct itr_plan *plan, struct again *again) {
     const struct itr_work *work = keeping->campaign->parts[keeping->cell].work;
     again->plan = *plan;
@@ -260,7 +271,7 @@ static json_t *take_again(const struct keeping *keeping, struct again *again, in
             itr_record_put(&kept, "same_failure", json_boolean(same));
         }
         itr_campaign_drop_evidence(&evidence);
-        if (same || *tries == TRIES_MAX || uv_hrtime() - begin_ns > TRYING_NS) {
+        if (same || *tries == TRIES_MAX || uv_hrtime() - begin_ns > TRYING_NS || is_stopped(keeping->campaign)) {
             break;
         }
     }
@@ -270,10 +281,7 @@ static json_t *take_again(const struct keeping *keeping, struct again *again, in
 /* ---- both ---- */
 
 static bool can_fire_again(struct itr_campaign *campaign, const struct itr_work *work) {
-    uv_mutex_lock(&campaign->lock);
-    bool stop = campaign->stop;
-    uv_mutex_unlock(&campaign->lock);
-    return !stop && !work->setup.recorded && itrp_capabilities()->snapshots && itrp_can_debug(NULL, 0);
+    return !is_stopped(campaign) && !work->setup.recorded && itrp_capabilities()->snapshots && itrp_can_debug(NULL, 0);
 }
 
 void itr_campaign_keep_evidence(struct itr_campaign *campaign, struct itr_slot *slot, const char *slot_directory,
@@ -305,7 +313,7 @@ void itr_campaign_keep_evidence(struct itr_campaign *campaign, struct itr_slot *
     if (kept != NULL) {
         itr_record_put(&kept, "cell", json_integer((json_int_t)cell));
         itr_record_put(&kept, "failure", itr_record_string(signature, strlen(signature)));
-        write_evidence(&keeping, kept);
+        write_evidence(&keeping, &kept);
         rotate_cores(&keeping, kept);
     }
     json_decref(kept);

@@ -4,6 +4,7 @@
 #include "framework/examine_parts.h"
 
 #include "framework/folder.h"
+#include "framework/stacks.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,6 +84,27 @@ static void release(struct itr_examination *work) {
     free(work->threads);
 }
 
+/* ---- stacks ---- */
+
+static json_t *write_stacks(struct itr_examination *work) {
+    struct itr_stacks stacks = {0};
+    struct itr_error error = {0};
+    struct itr_text text = {.ceiling = ITR_STACKS_TEXT_MAX};
+    json_t *json = NULL;
+    if (itr_stacks_read(&stacks, &work->target, &error) == ITR_OK) {
+        itr_stacks_add_text(&stacks, &work->target, &text);
+        itr_examine_write(work, "stacks.txt", &text);
+        json = itr_stacks_to_json(&stacks, &work->target);
+        if (stacks.goroutines_error.status != ITR_OK) {
+            itr_examine_miss(work, "goroutines", stacks.goroutines_error.text);
+        }
+    } else {
+        itr_examine_miss(work, "stacks.txt", error.text);
+    }
+    itr_stacks_release(&stacks);
+    return json;
+}
+
 /* ---- the core file ---- */
 
 static json_t *write_core(struct itr_examination *work) {
@@ -127,12 +149,13 @@ json_t *itr_examine(const struct itrp_snapshot *snapshot, const struct itr_exami
     json_t *json = NULL;
     if (prepare(&work)) {
         itr_examine_write_texts(&work);
+        json_t *stacks = write_stacks(&work);
         json_t *core = write_core(&work);
         note_cuts(&work);
-        json = json_pack("{s:i, s:s, s:o?, s:o, s:o, s:o, s:o?, s:O}", "format", ITR_EVIDENCE_FORMAT, "stopped_for",
+        json = json_pack("{s:i, s:s, s:o?, s:o, s:o, s:o, s:o?, s:o?, s:O}", "format", ITR_EVIDENCE_FORMAT, "stopped_for",
                          itrp_snapshot_reason_name(snapshot->reason), "first", itr_examine_first(&work), "threads",
                          itr_examine_threads(&work), "signals", itr_examine_signals(&work), "modules",
-                         itr_examine_modules(&work), "core", core, "missing", work.missing);
+                         itr_examine_modules(&work), "stacks", stacks, "core", core, "missing", work.missing);
     }
     if (json != NULL && snapshot->reason == ITRP_SNAPSHOT_EXIT) {
         json_object_set_new(json, "exit_status", json_integer(snapshot->exit_status));

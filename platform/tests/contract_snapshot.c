@@ -194,7 +194,9 @@ static void a_sleeping_host_is_stopped_and_goes_on(void **state) {
         const struct itrp_snapshot_thread *thread = &snapshot->threads[main_thread(snapshot) - snapshot->target.threads];
         assert_int_equal(thread->state, 'S');
         assert_true(thread->in_system_call);
-        assert_non_null(strstr(itrp_system_call_name(thread->system_call), "nanosleep"));
+        const char *call = itrp_system_call_name(thread->system_call);
+        assert_non_null(call);
+        assert_true(strstr(call, "nanosleep") != NULL || (i > 0 && strcmp(call, "restart_syscall") == 0));
         assert_false(thread->has_signal);
         itrp_process_go_on(run.process);
         assert_null(itrp_process_snapshot(run.process));

@@ -261,8 +261,11 @@ bool itrp_debug_library_seen(struct itrp_debugger *debugger) {
         unsigned long inode = 0;
         unsigned high = 0;
         unsigned low = 0;
-        if (sscanf(line, "%" SCNx64 "-%*x %*s %*x %x:%x %lu", &begin, &high, &low, &inode) == 4 &&
-            inode == wanted.st_ino && makedev(high, low) == wanted.st_dev) {
+        const char *path = strchr(line, '/');
+        line[strcspn(line, "\n")] = '\0';
+        if (path != NULL && sscanf(line, "%" SCNx64 "-%*x %*s %*x %x:%x %lu", &begin, &high, &low, &inode) == 4 &&
+            (strcmp(path, plan->library) == 0 || /* stacked file systems tell other devices here */
+             (inode == wanted.st_ino && makedev(high, low) == wanted.st_dev))) {
             debugger->report.library_mapped = true;
             debugger->report.library_base = begin;
         }
