@@ -152,7 +152,7 @@ json_t *itr_examine(const struct itrp_snapshot *snapshot, const struct itr_exami
         json_t *stacks = write_stacks(&work);
         json_t *core = write_core(&work);
         note_cuts(&work);
-        json = json_pack("{s:i, s:s, s:o?, s:o, s:o, s:o, s:o?, s:o?, s:O}", "format", ITR_EVIDENCE_FORMAT, "stopped_for",
+        json = json_pack("{s:i, s:s, s:o*, s:o, s:o, s:o, s:o*, s:o*, s:O}", "format", ITR_EVIDENCE_FORMAT, "stopped_for",
                          itrp_snapshot_reason_name(snapshot->reason), "first", itr_examine_first(&work), "threads",
                          itr_examine_threads(&work), "signals", itr_examine_signals(&work), "modules",
                          itr_examine_modules(&work), "stacks", stacks, "core", core, "missing", work.missing);
