@@ -423,6 +423,22 @@ static void the_host_s_own_text_always_ends(void **state) {
     assert_int_equal(strlen(reply.host_error), sizeof reply.host_error - 1);
 }
 
+static void handlers_of_signals_are_sound_where_they_were_asked_for(void **state) {
+    struct itr_ledger_reply reply;
+    char why[160];
+    (void)state;
+    for (int asked = 0; asked < 2; asked++) {
+        request.flags = asked ? request.flags | ITR_HOST_RECORD_ACTIONS : request.flags & ~(uint32_t)ITR_HOST_RECORD_ACTIONS;
+        itr_ledger_prepare(block, &request, NONCE);
+        write_whole_reply(&block->reply);
+        block->reply.actions[ITR_ACTIONS_AFTER_LOAD][11] = (struct itr_action){.handler = 0x1234, .flags = 4};
+        assert_true(read_block(&reply, why, sizeof why) == (asked != 0));
+        block->reply.actions_ns[ITR_ACTIONS_AFTER_LOAD] = END_NS + 1000000000;
+        assert_false(read_block(&reply, why, sizeof why));
+    }
+    request.flags &= ~(uint32_t)ITR_HOST_RECORD_ACTIONS;
+}
+
 /* ---- by chance ---- */
 
 static bool is_reply(size_t offset) {
@@ -515,6 +531,7 @@ int main(void) {
         LEDGER_TEST(an_overwritten_block_is_damage),
         LEDGER_TEST(a_short_reason_is_cut_and_ends),
         LEDGER_TEST(the_host_s_own_text_always_ends),
+        LEDGER_TEST(handlers_of_signals_are_sound_where_they_were_asked_for),
         LEDGER_TEST(a_flipped_bit_outside_the_reply_is_always_found),
         LEDGER_TEST(random_bytes_never_harm_the_reader),
         LEDGER_TEST(a_reply_of_random_bytes_never_harms_the_reader),

@@ -119,7 +119,7 @@ static enum itr_role role_of(struct itrp_debugger *debugger, pid_t id) {
     if (id == debugger->host) {
         return ITR_ROLE_MAIN;
     }
-    if (debugger->stage == ITRP_DEBUG_STAGE_MAPPED && debugger->init == 0) {
+    if (debugger->init == 0 && (debugger->stage == ITRP_DEBUG_STAGE_MAPPED || itrp_debug_library_seen(debugger))) {
         debugger->init = id;
         return ITR_ROLE_INIT;
     }
@@ -166,8 +166,9 @@ static int request_for(const struct itrp_debugger *debugger, const struct itrp_d
 }
 
 void itrp_debug_resume(struct itrp_debugger *debugger, struct itrp_debug_tracee *tracee, int signal) {
-    if (debugger->pauser != 0 || debugger->over != 0) {
-        tracee->signal = signal; /* it goes on when the debugger leaves, or another thread has made its step */
+    if (debugger->pauser != 0 || debugger->over != 0 || debugger->gathering) {
+        /* It goes on when the debugger leaves, another thread has made its step, or the evidence was taken. */
+        tracee->signal = signal;
         return;
     }
     if (tracee->generation != debugger->generation) {
