@@ -59,13 +59,21 @@ static bool holds_stack(const struct itrp_snapshot *snapshot, const struct itrp_
     return false;
 }
 
+/* What the dynamic linker wrote and then protected (RELRO), where debuggers find the list of libraries: it lies before
+ * the same file's writable part. */
+static bool is_relocated(const struct itrp_snapshot *snapshot, const struct itrp_snapshot_mapping *mapping) {
+    const struct itrp_snapshot_mapping *next = mapping + 1;
+    return next < snapshot->mappings + snapshot->mapping_count && mapping->offset != 0 && !mapping->executable &&
+           !mapping->shared && next->begin == mapping->end && next->writable && strcmp(next->path, mapping->path) == 0;
+}
+
 static enum worth worth_of(const struct itrp_snapshot *snapshot, const struct itrp_snapshot_mapping *mapping) {
     size_t length = strlen(mapping->path);
     bool deleted = length > 10 && strcmp(mapping->path + length - 10, " (deleted)") == 0;
     if (!mapping->readable || strcmp(mapping->path, "[vvar]") == 0 || strcmp(mapping->path, "[vsyscall]") == 0) {
         return NOTHING;
     }
-    if (mapping->is_file && !mapping->writable && !deleted) {
+    if (mapping->is_file && !mapping->writable && !deleted && !is_relocated(snapshot, mapping)) {
         return mapping->offset == 0 ? FIRST_PAGE : NOTHING;
     }
     if (mapping->end - mapping->begin > MAPPING_MAX_BYTES) {
