@@ -2,6 +2,7 @@
  * The main thread shows progress and listens for interrupts. What comes before the first trial is in
  * campaign_prepare.c. */
 #include "framework/campaign.h"
+#include "framework/campaign_evidence.h"
 #include "framework/campaign_parts.h"
 
 #include "framework/evidence.h"
@@ -115,7 +116,8 @@ static void count(struct itr_campaign *campaign, const struct job *job, const st
     }
 }
 
-static void finish_trial(struct itr_campaign *campaign, const struct job *job, struct itr_record *record,
+/* True if the trial's evidence is to be kept. */
+static bool finish_trial(struct itr_campaign *campaign, const struct job *job, struct itr_record *record,
                          const char *directory) {
     struct itr_error error = {0};
     char evidence[64];
@@ -125,8 +127,10 @@ static void finish_trial(struct itr_campaign *campaign, const struct job *job, s
     bool unexpected = record->classification->outcome != campaign->summary->cells[job->cell].expect;
 
     uv_mutex_lock(&campaign->lock);
-    bool keep = unexpected &&
-                itr_tally_count_of(&campaign->summary->tallies[job->cell], signature) < campaign->options->keep;
+    uint64_t before = itr_tally_count_of(&campaign->summary->tallies[job->cell], signature);
+    bool keep = unexpected && before < campaign->options->keep;
+    bool wants_evidence = unexpected && before < campaign->options->evidence &&
+                          record->classification->outcome != ITR_OUTCOME_TOOL_ERROR;
     count(campaign, job, record);
     uv_mutex_unlock(&campaign->lock);
 
@@ -149,6 +153,7 @@ static void finish_trial(struct itr_campaign *campaign, const struct job *job, s
     }
     uv_mutex_unlock(&campaign->lock);
     json_decref(json);
+    return wants_evidence && status == ITR_OK;
 }
 
 static void run_trial(struct itr_campaign *campaign, const struct worker *worker, struct itr_slot *slot,
@@ -170,10 +175,25 @@ static void run_trial(struct itr_campaign *campaign, const struct worker *worker
         .modules = &work->modules,
         .classification = &result,
     };
+    struct itr_setup setup = work->setup;
+    struct itr_trial_evidence evidence = {0};
+    setup.evidence = itr_campaign_wants_hang_evidence(campaign, job->cell);
     itr_plan_make(&plan, &work->request, &cell->aim, cell->case_name, campaign->options->seed, job->trial);
-    itr_slot_run(slot, &work->setup, &plan, nonce_of(campaign, job->trial), &seen);
+    const struct itrp_snapshot *snapshot =
+        itr_slot_run_to_stop(slot, &setup, &plan, nonce_of(campaign, job->trial), &seen);
+    while (snapshot != NULL) {
+        itr_campaign_examine(campaign, worker->directory, snapshot, &evidence);
+        uv_mutex_lock(&campaign->lock);
+        campaign->parts[job->cell].examined++;
+        uv_mutex_unlock(&campaign->lock);
+        snapshot = itr_slot_go_on(slot);
+    }
     itr_classify(&plan, &seen, &work->modules, &result);
-    finish_trial(campaign, job, &record, worker->directory);
+    if (finish_trial(campaign, job, &record, worker->directory)) {
+        itr_campaign_keep_evidence(campaign, slot, worker->directory, job->cell, job->trial, &plan, result.signature,
+                                   &evidence);
+    }
+    itr_campaign_drop_evidence(&evidence);
 }
 
 static void be_a_slot(void *argument) {

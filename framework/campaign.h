@@ -16,6 +16,9 @@ struct itr_campaign_options {
     uint32_t jobs;        /* trials at a time */
     uint32_t keep;        /* evidence folders kept for each signature of a cell */
     uint64_t core_limit_bytes;
+    uint32_t evidence;             /* trials of each signature of a cell that evidence is taken of */
+    uint64_t evidence_core_bytes;  /* longest core file in it; 0: none */
+    uint64_t evidence_total_bytes; /* of all of them: the oldest are removed */
     bool progress;        /* show it on stderr */
     bool resume;          /* go on in the folder; the cells come from its campaign.json */
     const char *output;   /* the campaign's folder */

@@ -18,7 +18,16 @@ struct itr_campaign_cell {
     bool borrows_work;       /* it is an earlier cell's */
     struct itr_sweep *sweep; /* NULL: the cell is none */
     size_t axis_of;          /* the cell whose axis the sweep fires along; most often its own */
+    uint32_t examined;       /* hanging hosts; under the lock */
 };
+
+/* A core file that evidence has. */
+struct itr_campaign_core {
+    uint64_t trial;
+    uint64_t bytes;
+};
+
+enum { ITR_CAMPAIGN_CORES_MAX = 256 };
 
 struct itr_campaign {
     const struct itr_campaign_options *options;
@@ -40,6 +49,9 @@ struct itr_campaign {
     bool stop;    /* take no more trials */
     bool failed;  /* `error` has the first failure of the tool that ends the campaign */
     struct itr_error error;
+    struct itr_campaign_core cores[ITR_CAMPAIGN_CORES_MAX]; /* oldest first */
+    size_t core_count;
+    uint64_t core_bytes;
 
     uv_loop_t loop;
     uv_async_t slot_ended;

@@ -123,6 +123,19 @@ static void check_handled(struct check *check, const struct itr_ledger_reply *re
     check_time(check, "the last exception", reply->last_exception.time_ns);
 }
 
+static void check_actions(struct check *check, const struct itr_ledger_request *request,
+                          const struct itr_ledger_reply *reply) {
+    static const struct itr_action untouched[ITR_ACTIONS_COUNT][ITR_SIGNALS_MAX];
+    for (uint32_t i = 0; i < ITR_ACTIONS_COUNT; i++) {
+        check_time(check, "a look at signal handlers", reply->actions_ns[i]);
+    }
+    bool empty = memcmp(reply->actions, untouched, sizeof untouched) == 0 &&
+                 (reply->actions_ns[0] | reply->actions_ns[1] | reply->actions_ns[2]) == 0;
+    if ((request->flags & ITR_HOST_RECORD_ACTIONS) == 0 && !empty) {
+        damaged(check, "signal handlers were not asked for but are there");
+    }
+}
+
 static void check_frame(struct check *check, const struct itr_ledger *copy,
                         const struct itr_ledger_request *request, uint64_t nonce) {
     if (copy->magic != ITR_LEDGER_MAGIC || copy->version != ITR_LEDGER_VERSION ||
@@ -162,6 +175,7 @@ bool itr_ledger_read(const void *block, const struct itr_ledger_request *request
     check_phases(&check, request, &copy.reply);
     check_shots(&check, request, &copy.reply);
     check_handled(&check, &copy.reply);
+    check_actions(&check, request, &copy.reply);
     copy.reply.host_error[sizeof copy.reply.host_error - 1] = '\0';
     *reply = copy.reply;
     return check.sound;

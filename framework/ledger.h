@@ -18,7 +18,7 @@
 
 #define ITR_LEDGER_VARIABLE "INITRACE_LEDGER"
 #define ITR_LEDGER_MAGIC UINT64_C(0x31474c4543415249) /* "IRACELG1" */
-#define ITR_LEDGER_VERSION 2u
+#define ITR_LEDGER_VERSION 3u
 #define ITR_LEDGER_BYTES 8192u
 
 enum {
@@ -40,7 +40,23 @@ enum {
     ITR_HOST_NO_HANDLERS = 1u << 1,       /* install no handler for the events */
     ITR_HOST_HANDLERS_AFTER_LOAD = 1u << 2,
     ITR_HOST_OWN_CONSOLE = 1u << 3, /* make a console of the host's own before anything else (Windows) */
+    ITR_HOST_RECORD_ACTIONS = 1u << 4, /* ask for every signal's handler around the load (unix): it disturbs */
 };
+
+/* When the host asks for them. */
+#define ITR_ACTIONS_MAP(X)                                                                         \
+    X(BEFORE_LOAD, "before-load")                                                                  \
+    X(AFTER_LOAD, "after-load")                                                                    \
+    X(AFTER_INIT, "after-init")
+
+enum itr_actions_moment {
+#define ITR_ACTIONS_ENUM(id, name) ITR_ACTIONS_##id,
+    ITR_ACTIONS_MAP(ITR_ACTIONS_ENUM)
+#undef ITR_ACTIONS_ENUM
+        ITR_ACTIONS_COUNT
+};
+
+enum { ITR_SIGNALS_MAX = 65 }; /* 1 … 64 */
 
 /* request.handler_flags: how a signal handler is installed (unix); SA_SIGINFO is always set. */
 enum {
@@ -115,6 +131,12 @@ struct itr_exception {
     uint32_t access; /* ExceptionInformation[0]: 0 read, 1 write, 8 execute */
 };
 
+/* What the kernel does on a signal. */
+struct itr_action {
+    uint64_t handler; /* 0: the default, 1: ignored */
+    uint64_t flags;   /* SA_… */
+};
+
 struct itr_ledger_reply {
     uint64_t phase_ns[ITR_PHASE_COUNT];
     uint32_t process; /* process id, as the host sees it */
@@ -134,6 +156,8 @@ struct itr_ledger_reply {
     char host_error[ITR_HOST_ERROR_MAX];
     struct itr_exception exceptions[ITR_EXCEPTIONS_MAX];
     struct itr_exception last_exception;
+    uint64_t actions_ns[ITR_ACTIONS_COUNT]; /* unix: when all of actions[] of that moment was there; 0: it is not */
+    struct itr_action actions[ITR_ACTIONS_COUNT][ITR_SIGNALS_MAX]; /* by signal number */
 };
 
 struct itr_ledger {
@@ -152,6 +176,7 @@ _Static_assert(sizeof(struct itr_shot_request) == 56, "ledger layout is fixed");
 _Static_assert(sizeof(struct itr_shot_reply) == 88, "ledger layout is fixed");
 _Static_assert(sizeof(struct itr_handled) == 24, "ledger layout is fixed");
 _Static_assert(sizeof(struct itr_exception) == 48, "ledger layout is fixed");
+_Static_assert(sizeof(struct itr_action) == 16, "ledger layout is fixed");
 
 /* Makes the whole block new for a trial: request in, reply zeroed, guards set from `nonce`.
  * `block` has ITR_LEDGER_BYTES bytes. */

@@ -37,6 +37,7 @@ struct itr_observation {
     bool event_pending;             /* unix: the signal was still pending when the host was ended */
     uint32_t strays;                /* processes the host left behind */
     bool output_cut_off;            /* a stream was not at its end when the runner stopped reading */
+    char no_evidence[160];          /* why the host could not be stopped for evidence; "": it was, or nobody asked */
     /* Folder of the host's recording; NULL: none was made. Borrowed from the slot, which removes it with its next trial
      * unless it was moved away. A recording that is not complete is a failure of the tool. */
     const char *recording;

@@ -67,6 +67,11 @@ static const struct option table[] = {
      "fire within this span after load-begin (0us..3ms) instead of the calibrated one"},
     {"hold", "TIME", RUN | LOCATE, TIME, AT(hold_ns), AT(has_hold), "longest time a thread is held at a call or a symbol for the event's effect (the case's; 200ms at a symbol)"},
     {"deadline", "TIME", RUN | LOCATE, TIME, AT(deadline_ns), NOWHERE, "longest life of a host"},
+    {"evidence", "N", RUN, NUMBER, AT(evidence), NOWHERE,
+     "of each signature's first N failing trials take evidence: of a host that hangs before its end, else by firing the trial "
+     "again under a debugger, uncounted (1; 0: none; Linux)"},
+    {"core-limit", "MIB", RUN, NUMBER, AT(core_limit_mib), NOWHERE, "longest core file in that evidence (32; 0: none)"},
+    {"core-total", "MIB", RUN, NUMBER, AT(core_total_mib), NOWHERE, "room for all of them: the oldest are removed (512)"},
     {"no-exception-record", NULL, RUN | LOCATE, FLAG, AT(no_exception_record), NOWHERE,
      "install no vectored exception handler in the host (Windows)"},
     {"host", "PROGRAM", RUN | LOCATE, WORD, AT(host), NOWHERE, "without a case: this host program (library_host)"},
@@ -299,7 +304,7 @@ enum itr_status itr_options_read(struct itr_options *options, int argc, char **a
     struct reading reading = {.options = options, .err = err};
     enum itr_status status = ITR_OK;
     bool only_words = false;
-    *options = (struct itr_options){.keep = 3};
+    *options = (struct itr_options){.keep = 3, .evidence = 1, .core_limit_mib = 32, .core_total_mib = 512};
     for (int i = 1; i < argc && status == ITR_OK; i++) {
         if (!only_words && strcmp(argv[i], "--") == 0) {
             only_words = true;

@@ -55,6 +55,9 @@ struct itr_options {
     bool resume;
     uint64_t keep;
     uint64_t core_mib;
+    uint64_t evidence;
+    uint64_t core_limit_mib;
+    uint64_t core_total_mib;
     bool no_exception_record;
     const char *host;
     const char *library;

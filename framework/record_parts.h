@@ -1,4 +1,4 @@
-/* What the files that write a trial's record share. For record*.c only. */
+/* What the files that write a trial's record, or its evidence, share. For record*.c and examine*.c only. */
 #ifndef INITRACE_FRAMEWORK_RECORD_PARTS_H
 #define INITRACE_FRAMEWORK_RECORD_PARTS_H
 

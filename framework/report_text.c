@@ -1,6 +1,8 @@
 /* The terminal's report: a table, and a paragraph for what is worth one. */
 #include "framework/report.h"
 
+#include "framework/folder.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -122,6 +124,22 @@ static void print_window(struct itr_text *out, const struct itr_tally *tally) {
     }
 }
 
+/* What the evidence of a signature's first trial says first, where there is any. */
+static void print_evidence(struct itr_text *out, const struct itr_summary *summary, uint64_t trial) {
+    char name[96];
+    char headline[700];
+    json_t *json = NULL;
+    snprintf(name, sizeof name, "failures/%" PRIu64 "/evidence/evidence.json", trial);
+    if (summary->folder[0] == '\0' || itr_folder_read_json(summary->folder, name, &json, NULL) != ITR_OK) {
+        return;
+    }
+    const char *text = json_string_value(json_object_get(json, "headline"));
+    safe(headline, sizeof headline, text != NULL ? text : "");
+    itr_text_printf(out, "      evidence: failures/%" PRIu64 "/evidence%s%s%s\n", trial, headline[0] != '\0' ? ": " : "",
+                    headline, json_is_false(json_object_get(json, "same_failure")) ? " (NOT the same failure)" : "");
+    json_decref(json);
+}
+
 static void print_signatures(struct itr_text *out, const struct itr_summary *summary, size_t k) {
     const struct itr_tally *tally = &summary->tallies[k];
     for (size_t i = 0; i < tally->signature_count && i < 8; i++) {
@@ -141,6 +159,7 @@ static void print_signatures(struct itr_text *out, const struct itr_summary *sum
             itr_text_printf(out, "      replay: initrace replay \"%s\" %" PRIu64 "\n", summary->folder,
                             one->first_trial);
         }
+        print_evidence(out, summary, one->first_trial);
         if (summary->folder[0] != '\0' && summary->cells[k].record[0] != '\0' && one->outcome != ITR_OUTCOME_TOOL_ERROR) {
             itr_text_printf(out, "      look: %s replay \"%s/failures/%" PRIu64 "/rr\"\n", summary->cells[k].record,
                             summary->folder, one->first_trial);

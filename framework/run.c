@@ -20,6 +20,7 @@ enum {
     END_TREE_MS = 3000,
     RECORDER_END_MS = 10000, /* a recorder has to write its recording when its host was ended */
     DRAIN_MS = 2000, /* after the tree's end a pipe can only still hold what was written before */
+    STOP_MS = 2000, /* to stop a host that hangs */
     READ_BYTES = 64 * 1024,
 };
 
@@ -48,6 +49,11 @@ struct itr_slot {
     struct itr_settle settle;
     uint32_t looks;
     bool exited;
+    bool standing;         /* the host stands still for evidence, */
+    bool ends;             /* and is to be ended after it, */
+    enum itr_end end;      /* so */
+    uint64_t stands_since_ns;
+    uint64_t stood_ns; /* altogether */
     bool held; /* the host stands stopped for a person: what it left is ended with the hold, not before */
     struct itrp_debug_plan debug_plan;
     struct itrp_debug_report debug_report;
@@ -150,8 +156,32 @@ static void on_recorder_late(uv_timer_t *timer) {
     itrp_process_kill(slot->process);
 }
 
+/* The loop comes back to its caller with the host as it stands. */
+static void stand(struct itr_slot *slot) {
+    slot->standing = true;
+    slot->stands_since_ns = uv_hrtime();
+    uv_timer_stop(&slot->timer);
+    uv_stop(&slot->loop); /* or this turn of the loop, which may be before its poll, waits there for nothing */
+}
+
+static bool wants_evidence(const struct itr_slot *slot, enum itr_end end) {
+    const struct itr_setup *setup = slot->setup;
+    return setup->evidence && (end != ITR_END_LOST || setup->debug != NULL);
+}
+
+/* Ends a host, with a stop for evidence where that is wanted. */
 static void end_host(struct itr_slot *slot, enum itr_end end) {
     struct itr_observation *seen = slot->observation;
+    struct itr_error why = {0};
+    if (wants_evidence(slot, end) && !slot->ends) {
+        slot->ends = true;
+        slot->end = end;
+        if (itrp_process_stop(slot->process, STOP_MS, &why) == ITR_OK) {
+            stand(slot);
+            return;
+        }
+        snprintf(seen->no_evidence, sizeof seen->no_evidence, "%.*s", (int)sizeof seen->no_evidence - 1, why.text);
+    }
     seen->end = end;
     seen->ended_by_runner = true;
     uv_timer_stop(&slot->timer);
@@ -176,10 +206,14 @@ static void on_look(uv_timer_t *timer) {
     if (slot->setup->debug != NULL && itrp_process_is_paused(slot->process)) {
         slot->held = true;
         uv_timer_stop(timer);
-        uv_stop(&slot->loop); /* or this turn of the loop, which may be before its poll, waits there for nothing */
+        uv_stop(&slot->loop);
         return;
     }
-    if (now_ns - slot->observation->begin_ns >= slot->setup->deadline_ns) {
+    if (slot->setup->evidence && itrp_process_snapshot(slot->process) != NULL) {
+        stand(slot);
+        return;
+    }
+    if (now_ns - slot->observation->begin_ns - slot->stood_ns >= slot->setup->deadline_ns) {
         end_host(slot, ITR_END_DEADLINE);
         return;
     }
@@ -327,6 +361,9 @@ static void begin_trial(struct itr_slot *slot, const struct itr_setup *setup, co
     slot->looks = 0;
     slot->exited = false;
     slot->held = false;
+    slot->standing = false;
+    slot->ends = false;
+    slot->stood_ns = 0;
     itr_capture_reset(&slot->streams[0].capture);
     itr_capture_reset(&slot->streams[1].capture);
     itr_ledger_prepare(slot->ledger.base, &plan->request, nonce);
@@ -366,13 +403,44 @@ static void finish_trial(struct itr_slot *slot) {
     }
 }
 
-void itr_slot_run(struct itr_slot *slot, const struct itr_setup *setup, const struct itr_plan *plan,
-                  uint64_t nonce, struct itr_observation *observation) {
-    begin_trial(slot, setup, plan, nonce, observation);
-    while (runs(slot)) {
+/* ---- a host that stands still ---- */
+
+static const struct itrp_snapshot *run_on(struct itr_slot *slot) {
+    while (runs(slot) && !slot->standing) {
         uv_run(&slot->loop, UV_RUN_ONCE);
     }
+    if (slot->standing) {
+        return itrp_process_snapshot(slot->process);
+    }
     finish_trial(slot);
+    return NULL;
+}
+
+const struct itrp_snapshot *itr_slot_run_to_stop(struct itr_slot *slot, const struct itr_setup *setup,
+                                                 const struct itr_plan *plan, uint64_t nonce,
+                                                 struct itr_observation *observation) {
+    begin_trial(slot, setup, plan, nonce, observation);
+    return run_on(slot);
+}
+
+const struct itrp_snapshot *itr_slot_go_on(struct itr_slot *slot) {
+    slot->standing = false;
+    slot->stood_ns += uv_hrtime() - slot->stands_since_ns;
+    if (slot->ends) {
+        end_host(slot, slot->end);
+    } else {
+        itrp_process_go_on(slot->process);
+        uv_timer_start(&slot->timer, on_look, LOOK_EVERY_MS, LOOK_EVERY_MS);
+    }
+    return run_on(slot);
+}
+
+void itr_slot_run(struct itr_slot *slot, const struct itr_setup *setup, const struct itr_plan *plan,
+                  uint64_t nonce, struct itr_observation *observation) {
+    const struct itrp_snapshot *snapshot = itr_slot_run_to_stop(slot, setup, plan, nonce, observation);
+    while (snapshot != NULL) {
+        snapshot = itr_slot_go_on(slot); /* nobody looks */
+    }
 }
 
 /* ---- a held host ---- */

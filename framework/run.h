@@ -5,6 +5,7 @@
 
 #include "framework/observe.h"
 #include "framework/plan.h"
+#include "platform/snapshot.h"
 
 /* What is the same for all trials of a cell. Borrowed strings. */
 struct itr_setup {
@@ -18,6 +19,9 @@ struct itr_setup {
     /* NULL: the hosts run free. Else they run under a debugger, with this plan; the trial's own plan gives
      * point, shot and seed. */
     const struct itrp_debug_plan *debug;
+    /* Hosts are stopped for evidence: those that run free once they hang, before they are ended; debugged ones (whose
+     * plan then asks for evidence too) also before they are ended as lost, at their first fault, and at their exit. */
+    bool evidence;
 };
 
 struct itr_slot;
@@ -30,6 +34,14 @@ enum itr_status itr_slot_open(struct itr_slot **slot, const char *directory, str
  * in `observation`; a failure of the tool itself is its `tool`. */
 void itr_slot_run(struct itr_slot *slot, const struct itr_setup *setup, const struct itr_plan *plan,
                   uint64_t nonce, struct itr_observation *observation);
+
+/* The same, but returns as often as the host stands still for evidence (setup.evidence), with its snapshot, good until
+ * itr_slot_go_on(), which returns the next one; NULL: the trial has ended, as after itr_slot_run(). `setup` and `plan`
+ * stay until then. No deadline runs while the host stands. */
+const struct itrp_snapshot *itr_slot_run_to_stop(struct itr_slot *slot, const struct itr_setup *setup,
+                                                 const struct itr_plan *plan, uint64_t nonce,
+                                                 struct itr_observation *observation) ITR_MUST_USE;
+const struct itrp_snapshot *itr_slot_go_on(struct itr_slot *slot) ITR_MUST_USE;
 
 /* A host that stands stopped at its exact point. */
 struct itr_held {

@@ -95,6 +95,10 @@ struct itrp_debug_plan {
     /* At the hit the host is left stopped as a whole, with no debugger attached, so that a person's own can
      * attach; the report's `paused` is set then, and the caller ends the process when it is done. */
     enum itrp_debug_pause pause;
+    /* Linux: the host is stopped as a whole before the first signal that means a fault, or will end it, is delivered,
+     * or else when it ends by itself (exit), and stands until itrp_process_go_on(): platform/snapshot.h. Also then
+     * itrp_process_stop() can stop it. Not together with `pause`. */
+    bool evidence;
 };
 
 struct itrp_debug_write {

@@ -24,6 +24,7 @@ struct itrp_capabilities {
     bool core_files;     /* the kernel writes a core file into the host's working directory */
     bool exact_points;   /* a debugger back-end is there */
     bool gates;          /* a host can fire at a symbol by itself: a jump that it writes into the library */
+    bool snapshots;      /* hosts can be stopped for evidence (snapshot.h) */
     bool quick_steps;    /* and steps tens of thousands of instructions a second, not a few thousand */
     uint64_t ctrl_routine_address; /* for struct itr_ledger_request, 0 where it is exported */
 };

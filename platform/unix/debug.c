@@ -117,7 +117,8 @@ static int start_host(struct itrp_debugger *debugger) {
     int code = id < 0 ? errno : 0;
     if (id > 0) {
         debugger->host = id;
-        uintptr_t options = OPTIONS | (debugger->report.code_breakpoints ? CODE_OPTIONS : 0);
+        uintptr_t options = OPTIONS | (debugger->report.code_breakpoints ? CODE_OPTIONS : 0) |
+                            (debugger->plan->evidence ? PTRACE_O_TRACEEXIT : 0);
         if (ptrace(PTRACE_SEIZE, id, NULL, (void *)options) != 0) {
             code = errno;
             itrp_debug_fail(debugger, ITR_E_UNSUPPORTED, code, "PTRACE_SEIZE: %s", strerror(code));
@@ -147,6 +148,7 @@ static void look_around(struct itrp_debugger *debugger) {
     itrp_debug_library_look(debugger);
     itrp_debug_code_look(debugger);
     itrp_debug_pause_look(debugger);
+    itrp_debug_evidence_look(debugger);
 }
 
 static uint64_t earlier(uint64_t a_ns, uint64_t b_ns) {
@@ -155,6 +157,7 @@ static uint64_t earlier(uint64_t a_ns, uint64_t b_ns) {
 
 static void wake_in_time(struct itrp_debugger *debugger) {
     uint64_t next_ns = earlier(debugger->held_until_ns, itrp_debug_chaos_next_ns(debugger));
+    next_ns = earlier(next_ns, itrp_debug_evidence_next_ns(debugger));
     itrp_debug_wake_at(debugger, earlier(next_ns, itrp_debug_code_next_ns(debugger)));
 }
 
@@ -189,6 +192,9 @@ static void run(void *argument) {
         return;
     }
     struct itrp_debug_tracee *tracee = itrp_debug_tracee_add(debugger, debugger->host);
+    if (debugger->plan->evidence) {
+        itrp_debug_clock_open(debugger); /* so that others can wake this thread */
+    }
     if (tracee != NULL) {
         tracee->born = true;
         tracee->stopped = true;
@@ -198,6 +204,7 @@ static void run(void *argument) {
     }
     uv_sem_post(&debugger->started);
     trace_host(debugger);
+    itrp_debug_evidence_end(debugger);
     itrp_debug_clock_close(debugger);
     itrp_debug_code_close(debugger);
     free(debugger->tracees);
@@ -214,6 +221,9 @@ static void on_ended(uv_async_t *async) {
 
 static void free_debugger(struct itrp_debugger *debugger) {
     uv_sem_destroy(&debugger->started);
+    uv_cond_destroy(&debugger->evidence.changed);
+    uv_mutex_destroy(&debugger->evidence.lock);
+    itrp_unix_snapshot_free(debugger->evidence.snapshot);
     free(debugger->trace);
     free(debugger);
 }
@@ -247,6 +257,9 @@ enum itr_status itrp_debugger_start(struct itrp_debugger **out, const struct itr
     if (debugger == NULL) {
         return itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory starting a debugger");
     }
+    if (uv_mutex_init(&debugger->evidence.lock) != 0 || uv_cond_init(&debugger->evidence.changed) != 0) {
+        ITR_BUG("no lock for a debugger");
+    }
     debugger->plan = start->spec->debug;
     debugger->code_memory = -1;
     debugger->report.code_breakpoints = debugger->plan->code_breakpoints || !itrp_has_debug_registers();
@@ -255,6 +268,8 @@ enum itr_status itrp_debugger_start(struct itrp_debugger **out, const struct itr
     debugger->on_end = on_end_function;
     debugger->context = context;
     if (open_handles(debugger, loop, err) != ITR_OK) {
+        uv_cond_destroy(&debugger->evidence.changed);
+        uv_mutex_destroy(&debugger->evidence.lock);
         free(debugger);
         return err != NULL ? err->status : ITR_E_SYSTEM;
     }

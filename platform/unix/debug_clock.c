@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 /* Sent to a tracing thread only; every other thread has it blocked or never gets it. */
 #define WAKE_SIGNAL (SIGRTMIN + 4)
@@ -61,4 +63,8 @@ void itrp_debug_wake_at(struct itrp_debugger *debugger, uint64_t time_ns) {
     if (debugger->has_timer && timer_settime(debugger->timer, TIMER_ABSTIME, &when, NULL) != 0) {
         itrp_debug_fail(debugger, ITR_E_SYSTEM, errno, "timer_settime: %s", strerror(errno));
     }
+}
+
+void itrp_debug_clock_wake(const struct itrp_debugger *debugger) {
+    syscall(SYS_tgkill, getpid(), debugger->self, WAKE_SIGNAL);
 }

@@ -82,6 +82,14 @@ static void take_out(struct itrp_debugger *debugger) {
     }
 }
 
+void itrp_debug_code_hide(struct itrp_debugger *debugger, bool hidden) {
+    if (debugger->code_memory >= 0 && hidden) {
+        take_out(debugger);
+    } else if (debugger->code_memory >= 0) {
+        put_in(debugger);
+    }
+}
+
 /* Every place a breakpoint was ever at: a thread may have met it and not been heard yet. */
 static struct itrp_debug_code_place *place_at(struct itrp_debugger *debugger, uint64_t address) {
     for (size_t i = 0; i < debugger->code_place_count; i++) {

@@ -11,7 +11,8 @@ static void on_birth_or_interrupt(struct itrp_debugger *debugger, struct itrp_de
     tracee->born = true;
     if (signal != SIGTRAP) {
         /* Stopped by the host's own SIGSTOP and the like: it stays so until SIGCONT. */
-        if (debugger->pauser == 0) {
+        tracee->in_group_stop = debugger->gathering;
+        if (debugger->pauser == 0 && !debugger->gathering) {
             itrp_debug_registers_sync(debugger, tracee);
             tracee->stopped = false;
             itrp_debug_ptrace(debugger, PTRACE_LISTEN, tracee, 0, 0);
@@ -92,7 +93,9 @@ static void on_signal(struct itrp_debugger *debugger, struct itrp_debug_tracee *
         return;
     }
     itrp_debug_fault_seen(debugger, tracee, info);
-    itrp_debug_resume(debugger, tracee, signal);
+    if (!itrp_debug_evidence_signal(debugger, tracee, info)) {
+        itrp_debug_resume(debugger, tracee, signal);
+    }
 }
 
 /* A SIGTRAP may be a breakpoint's or a watch's, a step's, the beginning of a handler that was stepped into, or
@@ -159,6 +162,10 @@ void itrp_debug_stopped(struct itrp_debugger *debugger, pid_t id, int status) {
         itrp_debug_resume(debugger, tracee, 0);
     } else if (event == 0 && signal == SIGTRAP) {
         on_trap(debugger, tracee);
+    } else if (event == PTRACE_EVENT_EXIT) {
+        if (!itrp_debug_evidence_exit(debugger, tracee)) {
+            itrp_debug_resume(debugger, tracee, 0);
+        }
     } else if (event != 0) {
         itrp_debug_resume(debugger, tracee, 0);
     } else if (itrp_debug_signal_info(debugger, tracee, &info)) {

@@ -166,8 +166,9 @@ static int request_for(const struct itrp_debugger *debugger, const struct itrp_d
 }
 
 void itrp_debug_resume(struct itrp_debugger *debugger, struct itrp_debug_tracee *tracee, int signal) {
-    if (debugger->pauser != 0 || debugger->over != 0) {
-        tracee->signal = signal; /* it goes on when the debugger leaves, or another thread has made its step */
+    if (debugger->pauser != 0 || debugger->over != 0 || debugger->gathering) {
+        /* It goes on when the debugger leaves, another thread has made its step, or the evidence was taken. */
+        tracee->signal = signal;
         return;
     }
     if (tracee->generation != debugger->generation) {

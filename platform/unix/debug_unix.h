@@ -7,6 +7,7 @@
 #include "framework/random.h"
 #include "platform/debug.h"
 #include "platform/unix/process_unix.h"
+#include "platform/unix/snapshot_unix.h"
 
 #include <signal.h>
 #include <stdbool.h>
@@ -24,6 +25,7 @@ struct itrp_debug_tracee {
     bool stopped;    /* and not told to go on */
     bool entering;   /* goes on to the first instruction of the event's handler */
     int signal;      /* delivered when it goes on */
+    bool in_group_stop; /* it stood with its whole group already: there it stays when the debugger goes on */
     /* debug_code.c */
     uint64_t counted_stack; /* its stack pointer at a hit that it has not got over yet; 0: none */
     uint64_t counted_at;    /* and where that was */
@@ -70,6 +72,15 @@ struct itrp_debugger {
     pid_t host;
     struct itrp_debug_report report;
     bool paused; /* and this one by atomic access. */
+    struct itrp_debug_evidence {
+        uv_mutex_t lock; /* of the rest */
+        uv_cond_t changed;
+        bool wanted;   /* somebody waits for the host to be stopped */
+        bool refused;  /* and it could not be, or ends */
+        bool released; /* the loop is done with the snapshot */
+        struct itr_error error;
+        struct itrp_unix_snapshot *snapshot; /* NULL: the host does not stand for one */
+    } evidence;
 
     pid_t self; /* the tracing thread */
     struct itrp_debug_tracee *tracees;
@@ -113,6 +124,15 @@ struct itrp_debugger {
 
     /* debug_pause.c */
     pid_t pauser; /* the thread that reached the point, while all others are being stopped */
+
+    /* debug_evidence.c */
+    bool gathering;     /* threads are being stopped, or stand, for evidence */
+    bool gathered;      /* of a fault or an end: once a host */
+    pid_t gathered_for; /* the thread that it is about; 0: none */
+    enum itrp_snapshot_reason gathering_reason;
+    struct itrp_unix_snapshot *gathering_snapshot;
+    uint64_t gather_until_ns; /* longest wait for the others to stand */
+    uint32_t exit_status;
 
     /* debug_trace.c */
     bool tracing;
@@ -182,6 +202,8 @@ void itrp_debug_wake_at(struct itrp_debugger *debugger, uint64_t time_ns);
 /* The thread's own signals: all blocked but the one that wakes it. */
 void itrp_debug_clock_open(struct itrp_debugger *debugger);
 void itrp_debug_clock_close(struct itrp_debugger *debugger);
+/* From another thread: the wait fails once, now. Only after the clock was opened. */
+void itrp_debug_clock_wake(const struct itrp_debugger *debugger);
 
 /* ---- debug_library.c: where the library is ---- */
 
@@ -227,6 +249,8 @@ void itrp_debug_code_stopped(struct itrp_debugger *debugger, struct itrp_debug_t
 void itrp_debug_code_look(struct itrp_debugger *debugger);
 /* When it must be called at the latest; 0: never. */
 uint64_t itrp_debug_code_next_ns(const struct itrp_debugger *debugger);
+/* Takes the breakpoint out of the code while nobody runs, and puts it in again. */
+void itrp_debug_code_hide(struct itrp_debugger *debugger, bool hidden);
 /* A process that the host made, stopped at its birth, is about to be let go: without the breakpoint. */
 void itrp_debug_code_child(struct itrp_debugger *debugger, pid_t child);
 /* A vforked one is the host's memory's no more. */
@@ -253,6 +277,19 @@ void itrp_debug_shot_forget(struct itrp_debugger *debugger, pid_t thread);
 void itrp_debug_pause_begin(struct itrp_debugger *debugger, const struct itrp_debug_tracee *tracee);
 /* Leaves the host once all are stopped. */
 void itrp_debug_pause_look(struct itrp_debugger *debugger);
+
+/* ---- debug_evidence.c ---- */
+
+/* A signal is about to be delivered. True if the host is being stopped for evidence first: the signal is kept. */
+bool itrp_debug_evidence_signal(struct itrp_debugger *debugger, struct itrp_debug_tracee *tracee, const siginfo_t *info);
+/* A thread is ending. True if the host as a whole is, and is being stopped for evidence first. */
+bool itrp_debug_evidence_exit(struct itrp_debugger *debugger, struct itrp_debug_tracee *tracee);
+/* Takes the snapshot once all stand, and lets them go on once it was looked at. */
+void itrp_debug_evidence_look(struct itrp_debugger *debugger);
+/* When it must be called at the latest; 0: never. */
+uint64_t itrp_debug_evidence_next_ns(const struct itrp_debugger *debugger);
+/* The host has ended: nobody need wait any more. */
+void itrp_debug_evidence_end(struct itrp_debugger *debugger);
 
 /* ---- debug_trace.c ---- */
 

@@ -5,6 +5,7 @@
 #include "framework/ledger.h"
 #include "platform/unix/process_unix.h"
 #include "platform/unix/recorder_unix.h"
+#include "platform/unix/snapshot_unix.h"
 #include "platform/unix/tree.h"
 
 #include <errno.h>
@@ -49,6 +50,7 @@ struct itrp_process {
     int registered; /* index in the registry */
     char nonce[20];
     struct itrp_debugger *debugger; /* NULL: the host runs free */
+    struct itrp_unix_snapshot *attached; /* of a host that ran free; NULL: it is not stopped */
 };
 
 /* Hosts that run now, so that a stray is never mistaken for a neighbour's process. Values of their own:
@@ -425,12 +427,59 @@ bool itrp_process_is_paused(const struct itrp_process *process) {
     return process->debugger != NULL && itrp_debugger_has_paused(process->debugger);
 }
 
+/* ---- standing still ---- */
+
+const struct itrp_snapshot *itrp_process_snapshot(struct itrp_process *process) {
+    if (process->debugger != NULL) {
+        return itrp_debugger_snapshot(process->debugger);
+    }
+    return process->attached != NULL ? &process->attached->shown : NULL;
+}
+
+enum itr_status itrp_process_stop(struct itrp_process *process, uint32_t timeout_ms, struct itr_error *err) {
+    if (process->recorder) {
+        return itr_fail(err, ITR_E_UNSUPPORTED, 0, "a recorded host belongs to its recorder");
+    }
+    if (process->ended) {
+        return itr_fail(err, ITR_E_NOT_FOUND, 0, "the host has ended");
+    }
+    if (process->debugger != NULL) {
+        return itrp_debugger_stop(process->debugger, timeout_ms, err);
+    }
+    if (process->attached != NULL) {
+        return ITR_OK;
+    }
+    return itrp_unix_attach(process->id, uv_hrtime() + (uint64_t)timeout_ms * 1000000u, &process->attached, err);
+}
+
+void itrp_process_go_on(struct itrp_process *process) {
+    if (process->debugger != NULL) {
+        itrp_debugger_go_on(process->debugger);
+    } else if (process->attached != NULL) {
+        itrp_unix_detach(process->attached);
+        itrp_unix_snapshot_free(process->attached);
+        process->attached = NULL;
+    }
+}
+
 /* ---- end ---- */
 
 void itrp_process_kill(struct itrp_process *process) {
-    if (!process->ended && process->id > 0) {
-        kill(-process->id, SIGKILL);
-        kill(process->id, SIGKILL);
+    struct itrp_unix_snapshot *attached = process->attached;
+    if (process->ended || process->id <= 0) {
+        return;
+    }
+    if (attached != NULL) { /* what is attached dies only when its tracer has heard of it */
+        itrp_unix_detach(attached);
+    }
+    kill(-process->id, SIGKILL);
+    kill(process->id, SIGKILL);
+    if (attached != NULL) {
+        itrp_unix_reap_threads(attached);
+        itrp_unix_snapshot_free(attached);
+        process->attached = NULL;
+    } else {
+        itrp_process_go_on(process);
     }
 }
 

@@ -4,6 +4,7 @@
 #define INITRACE_PLATFORM_UNIX_PROCESS_UNIX_H
 
 #include "platform/platform.h"
+#include "platform/snapshot.h"
 
 #include <stdint.h>
 #include <sys/types.h>
@@ -47,6 +48,11 @@ pid_t itrp_debugger_host(const struct itrp_debugger *debugger);
 int itrp_debugger_join(struct itrp_debugger *debugger);
 const struct itrp_debug_report *itrp_debugger_report(const struct itrp_debugger *debugger);
 bool itrp_debugger_has_paused(const struct itrp_debugger *debugger);
+/* debug_evidence.c, from the loop's thread: as itrp_process_snapshot(), _stop(), _go_on(). */
+const struct itrp_snapshot *itrp_debugger_snapshot(struct itrp_debugger *debugger);
+enum itr_status itrp_debugger_stop(struct itrp_debugger *debugger, uint32_t timeout_ms,
+                                   struct itr_error *err) ITR_MUST_USE;
+void itrp_debugger_go_on(struct itrp_debugger *debugger);
 /* The thread must have been joined. `on_closed` is called from the loop once nothing of it is left there. */
 void itrp_debugger_close(struct itrp_debugger *debugger, void (*on_closed)(void *context), void *context);
 
