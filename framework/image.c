@@ -71,6 +71,17 @@ const uint8_t *itr_image_bytes_at(const struct itr_image *image, uint64_t rva, s
     return image->bytes + range->offset + (rva - range->rva);
 }
 
+const uint8_t *itr_image_rest_at(const struct itr_image *image, uint64_t rva, size_t *count) {
+    const struct itr_image_range *range = range_at(image, rva);
+
+    if (range == NULL || rva - range->rva >= range->file_bytes) {
+        *count = 0;
+        return NULL;
+    }
+    *count = (size_t)(range->file_bytes - (rva - range->rva));
+    return image->bytes + range->offset + (rva - range->rva);
+}
+
 bool itr_image_is_executable(const struct itr_image *image, uint64_t rva, uint64_t count) {
     const struct itr_image_range *range = range_at(image, rva);
 
@@ -562,6 +573,16 @@ bool itr_image_symbol_at(const struct itr_image *image, uint64_t rva, const char
     }
     *name = symbol->name;
     *offset = rva - symbol->rva;
+    return true;
+}
+
+bool itr_image_unwind_table(const struct itr_image *image, uint64_t *rva, uint64_t *bytes) {
+    if (image->unwind_table_bytes == 0 ||
+        itr_image_bytes_at(image, image->unwind_table, (size_t)image->unwind_table_bytes) == NULL) {
+        return false;
+    }
+    *rva = image->unwind_table;
+    *bytes = image->unwind_table_bytes;
     return true;
 }
 

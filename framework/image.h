@@ -112,6 +112,24 @@ bool itr_image_symbol_at(const struct itr_image *image, uint64_t rva, const char
 bool itr_image_line_at(const struct itr_image *image, uint64_t rva, const char **file,
                        uint32_t *line);
 
+/* How a Go function's stack frame looks at one of its instructions. */
+struct itr_go_frame {
+    const char *name; /* borrowed from the image; "" when damaged */
+    uint64_t entry;   /* rva of its first instruction */
+    uint64_t end;     /* rva behind its last one */
+    uint64_t bytes;   /* from the stack pointer up to the return address */
+    bool top;         /* the function nothing calls: goexit, mstart, … */
+    bool assembly;
+};
+
+/* From Go's own table; false, `frame` untouched, where that does not know the instruction at `rva`.
+ * For a return address ask for the byte before. */
+bool itr_image_go_frame_at(const struct itr_image *image, uint64_t rva, struct itr_go_frame *frame);
+
+/* The ELF section .eh_frame_hdr or the PE exception table, whatever the file's sections are called.
+ * False, both untouched, where there is none. All of it is in the file. */
+bool itr_image_unwind_table(const struct itr_image *image, uint64_t *rva, uint64_t *bytes);
+
 /* True when the image has a Go pclntab that could be used; its functions and lines are known then,
  * stripped or not. */
 bool itr_image_has_go_lines(const struct itr_image *image);
@@ -132,5 +150,25 @@ size_t itr_image_lookup_all(const struct itr_image *image, const char *pattern,
 /* The file's own bytes for [rva, rva + count), or NULL when they are not all in the file (bss,
  * outside). Relocations are not applied. Borrowed. */
 const uint8_t *itr_image_bytes_at(const struct itr_image *image, uint64_t rva, size_t count);
+
+/* The same from `rva` to the end of what the file has there: `*count` bytes, NULL for none. */
+const uint8_t *itr_image_rest_at(const struct itr_image *image, uint64_t rva, size_t *count);
+
+/* A section of debug information; `{0}` is none. */
+struct itr_debug_section {
+    const uint8_t *bytes;
+    size_t count;
+    uint8_t *owned; /* NULL: the bytes are the image's own */
+};
+
+enum { ITR_DEBUG_SECTION_MAX = 1 << 28 }; /* bytes, inflated */
+
+/* The section of that name (".debug_info"), inflated where the file has it compressed by zlib: ELF's compressed
+ * sections and the older ".zdebug_info". ITR_E_NOT_FOUND; ITR_E_FORMAT; ITR_E_LIMIT; ITR_E_UNSUPPORTED for other ways
+ * to compress. On success the caller releases it. */
+ITR_MUST_USE enum itr_status itr_image_debug_section(const struct itr_image *image, const char *name,
+                                                     struct itr_debug_section *section,
+                                                     struct itr_error *err);
+void itr_debug_section_release(struct itr_debug_section *section);
 
 #endif

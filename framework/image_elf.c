@@ -16,13 +16,16 @@ enum {
     SEGMENT_LOAD = 1,
     SEGMENT_DYNAMIC = 2,
     SEGMENT_NOTE = 4,
+    SEGMENT_UNWIND_TABLE = 0x6474e550,
     SEGMENT_EXECUTABLE = 1,
     SECTION_SYMTAB = 2,
+    SECTION_NOBITS = 8,
     SECTION_DYNSYM = 11,
     SECTION_WRITABLE = 1,
     SECTION_ALLOCATED = 2,
     SECTION_EXECUTABLE = 4,
     SECTION_TLS = 0x400,
+    SECTION_COMPRESSED = 0x800,
     INDEX_RESERVED = 0xff00,
     INDEX_ELSEWHERE = 0xffff,
     TYPE_NONE = 0,
@@ -188,6 +191,9 @@ static void read_other_segments(struct itr_image *image, const struct table *seg
             read_notes(image, content, bytes);
         } else if (content != NULL && type == SEGMENT_DYNAMIC) {
             read_dynamic(image, content, bytes);
+        } else if (content != NULL && type == SEGMENT_UNWIND_TABLE) {
+            image->unwind_table = itr_image_u64(p + 16) - image->base;
+            image->unwind_table_bytes = bytes;
         }
     }
 }
@@ -327,6 +333,27 @@ static struct table section_table(struct itr_image *image) {
         count = first.count > 0 ? itr_image_u64(first.bytes + 32) : 0;
     }
     return table_at(image, offset, count, each, SECTION_HEADER_BYTES, what);
+}
+
+const uint8_t *itr_image_elf_section(const struct itr_image *image, const char *name, uint64_t *count,
+                                     bool *compressed) {
+    struct itr_image quiet = *image; /* what is amiss was noted when the file was opened */
+    struct table sections = section_table(&quiet);
+    uint64_t names_index = itr_image_u16(image->bytes + 62);
+    if (names_index == INDEX_ELSEWHERE && sections.count > 0) {
+        names_index = itr_image_u32(sections.bytes + 40);
+    }
+    struct table names = section_strings(&quiet, &sections, names_index);
+    for (uint64_t i = 1; i < sections.count; i++) {
+        const uint8_t *p = entry(&sections, i);
+        const char *found = itr_image_string(names.bytes, names.count, itr_image_u32(p));
+        if (found != NULL && strcmp(found, name) == 0 && itr_image_u32(p + 4) != SECTION_NOBITS) {
+            *count = itr_image_u64(p + 32);
+            *compressed = (itr_image_u64(p + 8) & SECTION_COMPRESSED) != 0;
+            return itr_image_file(image, itr_image_u64(p + 24), *count);
+        }
+    }
+    return NULL;
 }
 
 enum itr_status itr_image_read_elf(struct itr_image *image, struct itr_error *err) {

@@ -54,6 +54,8 @@ struct itr_image {
     size_t names_used, names_room;
 
     struct itr_image_pclntab go;
+    uint64_t unwind_table; /* rva and size of .eh_frame_hdr or the exception table */
+    uint64_t unwind_table_bytes;
     uint64_t relocations; /* ELF: file offset and number of RELA entries */
     uint64_t relocation_count;
     uint64_t hash;
@@ -97,5 +99,10 @@ bool itr_image_read_pclntab(struct itr_image *image);
 
 /* Whether [rva, rva+count) lies in executable memory. */
 bool itr_image_is_executable(const struct itr_image *image, uint64_t rva, uint64_t count);
+
+/* The bytes of a section by its name, loaded or not; `*compressed` as an ELF file marks it. NULL: none, or not all in
+ * the file. */
+const uint8_t *itr_image_elf_section(const struct itr_image *image, const char *name, uint64_t *count,
+                                     bool *compressed);
 
 #endif

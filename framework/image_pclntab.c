@@ -6,7 +6,12 @@
 
 enum {
     HEADER_BYTES = 72,
-    FUNCTION_BYTES = 36, /* as far as it is read */
+    FUNCTION_BYTES = 36, /* as far as it is read; the flags come later, at a place of the version's */
+    FLAGS_AT_1_18 = 37,
+    FLAGS_AT_1_20 = 41, /* behind the line where the function begins */
+    FLAG_TOP = 1,
+    FLAG_ASSEMBLY = 4,
+    TABLE_STEPS_MAX = 1 << 20,
     FUNCTIONS_MAX = 1 << 22,
     CANDIDATES_MAX = 64, /* headers that look right and are checked in full */
     RELOCATION_BYTES = 24,
@@ -248,10 +253,10 @@ static bool table_value(const struct itr_image_pclntab *go, uint32_t table, uint
         return false;
     }
     p = go->bytes + go->values + table;
-    for (bool first = true;; first = false) {
+    for (unsigned step = 0; step < TABLE_STEPS_MAX; step++) {
         uint32_t difference;
         uint32_t bytes;
-        if (!read_varint(&p, end, &difference) || (difference == 0 && !first) ||
+        if (!read_varint(&p, end, &difference) || (difference == 0 && step > 0) ||
             !read_varint(&p, end, &bytes)) {
             return false;
         }
@@ -262,6 +267,7 @@ static bool table_value(const struct itr_image_pclntab *go, uint32_t table, uint
             return true;
         }
     }
+    return false;
 }
 
 static const char *file_name(const struct itr_image_pclntab *go, const uint8_t *record,
@@ -301,6 +307,40 @@ bool itr_image_line_at(const struct itr_image *image, uint64_t rva, const char *
     }
     *file = name;
     *line = (uint32_t)line_value;
+    return true;
+}
+
+static unsigned function_flags(const struct itr_image_pclntab *go, const uint8_t *record) {
+    size_t at = itr_image_u32(go->bytes) == magic_1_18 ? FLAGS_AT_1_18 : FLAGS_AT_1_20;
+
+    return (size_t)(go->bytes + go->count - record) > at ? record[at] : 0;
+}
+
+bool itr_image_go_frame_at(const struct itr_image *image, uint64_t rva,
+                           struct itr_go_frame *frame) {
+    const struct itr_image_pclntab *go = &image->go;
+    const uint8_t *record;
+    const char *name;
+    uint32_t index;
+    int64_t bytes;
+
+    if (!find_function(go, rva, &index)) {
+        return false;
+    }
+    record = function_record(go, index);
+    if (record == NULL ||
+        !table_value(go, itr_image_u32(record + 16), rva - go->text - entry_offset(go, index),
+                     &bytes) ||
+        bytes < 0 || bytes % 8 != 0) {
+        return false;
+    }
+    name = function_name(go, record);
+    frame->name = name != NULL ? name : "";
+    frame->entry = go->text + entry_offset(go, index);
+    frame->end = go->text + entry_offset(go, index + 1);
+    frame->bytes = (uint64_t)bytes;
+    frame->top = (function_flags(go, record) & FLAG_TOP) != 0;
+    frame->assembly = (function_flags(go, record) & FLAG_ASSEMBLY) != 0;
     return true;
 }
 

@@ -317,6 +317,8 @@ enum itr_status itr_image_read_pe(struct itr_image *image, struct itr_error *err
     }
     if (directories > DIRECTORY_EXCEPTIONS) {
         const uint8_t *p = optional + OPTIONAL_HEADER_BYTES + 8 * DIRECTORY_EXCEPTIONS;
+        image->unwind_table = itr_image_u32(p);
+        image->unwind_table_bytes = itr_image_u32(p + 4);
         read_ends(image, itr_image_u32(p), itr_image_u32(p + 4));
     }
     return ITR_OK;
