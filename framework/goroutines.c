@@ -80,12 +80,12 @@ static void fill_wait_reason(const struct runtime *runtime, struct itr_goroutine
     itr_escape_into(one->wait_reason, sizeof one->wait_reason, ITR_ESCAPE_TERMINAL, raw, (size_t)length);
 }
 
-static void fill_goroutine(const struct runtime *runtime, uint64_t address, const uint8_t *g,
+static void fill_goroutine(const struct runtime *runtime, const uint8_t *g, const struct itr_go_stack *stack,
                            struct itr_goroutine *one) {
     const struct itr_go_layout *at = &runtime->layout;
     uint32_t status = (uint32_t)number_at(g, at->g_status, 4);
     *one = (struct itr_goroutine){
-        .address = address,
+        .address = stack->g,
         .id = number_at(g, at->g_id, 8),
         .status = status & ~(uint32_t)SCAN_BIT,
         .scanned = (status & SCAN_BIT) != 0,
@@ -95,6 +95,14 @@ static void fill_goroutine(const struct runtime *runtime, uint64_t address, cons
         .parent = at->has_parent ? number_at(g, at->g_parent, 8) : 0,
         .module = runtime->module,
     };
+    one->saved_sp = number_at(g, at->g_syscallsp, 8);
+    if (one->saved_sp != 0) {
+        one->saved_pc = number_at(g, at->g_syscallpc, 8);
+    } else {
+        one->saved_sp = stack->sched_sp;
+        one->saved_pc = stack->sched_pc;
+        one->saved_bp = stack->sched_bp;
+    }
     fill_wait_reason(runtime, one);
 }
 
@@ -151,7 +159,8 @@ static bool add_goroutine(struct reading *reading, const struct runtime *runtime
     }
     struct itr_go_stack *stack = &reading->stacks[reading->stack_count++];
     fill_stack(runtime, address, g, stack);
-    fill_goroutine(runtime, address, g, &one);
+    fill_goroutine(runtime, g, stack, &one);
+    one.stack_index = reading->stack_count - 1;
     if (one.status == ITR_GOROUTINE_DEAD || one.status == ITR_GOROUTINE_DEAD_EXTRA ||
         one.status == ITR_GOROUTINE_IDLE) {
         result->dead++;
@@ -304,65 +313,28 @@ static bool is_saved(const struct itr_target_process *process, const struct itr_
            strncmp(frame.name, "runtime.systemstack_switch", 26) == 0;
 }
 
+/* False: out of memory. */
 static bool walk_goroutine(const struct itr_goroutines *list, const struct itr_target_process *process,
-                           const struct itr_go_layout *at, const struct itr_go_stack *stack,
                            struct itr_goroutine *one) {
-    const struct itr_target_thread *thread = thread_on(process, stack);
-    uint64_t sp = 0;
-    uint64_t pc = 0;
-    uint64_t bp = 0;
-    if (one->status == ITR_GOROUTINE_RUNNING && thread != NULL) {
-        struct itr_target_thread own = *thread;
-        own.id = 0; /* the walk ends where the goroutine's stack does */
-        one->stack = malloc(sizeof *one->stack);
-        if (one->stack != NULL) {
-            itr_unwind_thread(process, &list->stacks, &own, one->stack);
-        }
-        return one->stack != NULL;
-    }
-    if (!is_saved(process, one, stack)) {
-        return true;
-    }
-    if (itr_target_read_u64(process, one->address + at->g_syscallsp, &sp) && sp != 0) {
-        (void)itr_target_read_u64(process, one->address + at->g_syscallpc, &pc);
-    } else {
-        sp = stack->sched_sp;
-        pc = stack->sched_pc;
-        bp = stack->sched_bp;
-    }
-    if (sp < stack->low || sp >= stack->high) {
+    const struct itr_go_stack *stack = &list->stacks.goroutines[one->stack_index];
+    const struct itr_target_thread *thread =
+        one->status == ITR_GOROUTINE_RUNNING ? thread_on(process, stack) : NULL;
+    if (thread == NULL &&
+        (!is_saved(process, one, stack) || one->saved_sp < stack->low || one->saved_sp >= stack->high)) {
         return true;
     }
     one->stack = malloc(sizeof *one->stack);
-    if (one->stack != NULL) {
-        itr_unwind_saved(process, &list->stacks, pc, sp, bp, one->stack);
+    if (one->stack == NULL) {
+        return false;
     }
-    return one->stack != NULL;
-}
-
-static enum itr_status walk_all(struct itr_goroutines *list, const struct itr_target_process *process,
-                                struct itr_error *err) {
-    const struct itr_target_module *module = NULL;
-    struct itr_go_layout layout = {0};
-    size_t at = 0; /* both lists are in the same order */
-    for (size_t i = 0; i < list->count; i++) {
-        struct itr_goroutine *one = &list->items[i];
-        while (at < list->stacks.goroutine_count && list->stacks.goroutines[at].g != one->address) {
-            at++;
-        }
-        if (one->module != module) {
-            module = one->module;
-            enum itr_status status = itr_go_layout_of(module->image, &layout, err);
-            if (status != ITR_OK) {
-                return status;
-            }
-        }
-        if (at < list->stacks.goroutine_count &&
-            !walk_goroutine(list, process, &layout, &list->stacks.goroutines[at], one)) {
-            return itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory");
-        }
+    if (thread != NULL) {
+        struct itr_target_thread own = *thread;
+        own.id = 0; /* the walk ends where the goroutine's stack does */
+        itr_unwind_thread(process, &list->stacks, &own, one->stack);
+    } else {
+        itr_unwind_saved(process, &list->stacks, one->saved_pc, one->saved_sp, one->saved_bp, one->stack);
     }
-    return ITR_OK;
+    return true;
 }
 
 enum itr_status itr_goroutines_read(struct itr_goroutines *list, const struct itr_target_process *process,
@@ -385,11 +357,9 @@ enum itr_status itr_goroutines_read(struct itr_goroutines *list, const struct it
                                           .goroutine_count = reading.stack_count,
                                           .threads = reading.threads,
                                           .thread_count = reading.thread_count};
-    if (status != ITR_E_NO_MEMORY) {
-        struct itr_error failure = {0};
-        enum itr_status walked = walk_all(list, process, &failure);
-        if (walked != ITR_OK) {
-            status = itr_fail(err, walked, 0, "%s", failure.text);
+    for (size_t i = 0; i < list->count && status != ITR_E_NO_MEMORY; i++) {
+        if (!walk_goroutine(list, process, &list->items[i])) {
+            status = itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory");
         }
     }
     return status;

@@ -10,8 +10,8 @@
 #include "framework/unwind.h"
 
 enum {
-    ITR_GOROUTINES_MAX = 4096,      /* kept ones; further ones are counted */
-    ITR_GOROUTINES_LISTED_MAX = 1 << 20,
+    ITR_GOROUTINES_MAX = 2048,      /* kept ones; further ones are counted */
+    ITR_GOROUTINES_LISTED_MAX = 1 << 17,
     ITR_GO_THREADS_MAX = 1024,
     ITR_WAIT_REASON_MAX = 64,
 };
@@ -39,13 +39,17 @@ struct itr_goroutine {
     uint64_t created_at; /* the go statement's return address; 0: by the runtime itself */
     uint64_t parent;     /* id of the creator; 0: not known (Go below 1.21) */
     uint64_t entry;      /* the function it began with */
+    uint64_t saved_pc;   /* where it goes on: its state when it last gave up its thread, or entered a system call or C */
+    uint64_t saved_sp;
+    uint64_t saved_bp;   /* 0: not known */
     bool has_thread;     /* a thread runs it or is in a system call or C code for it */
     int64_t m;           /* that thread's number in Go */
     uint64_t thread;     /* and in the system; 0: not known */
     bool locked;         /* to a thread */
     int64_t locked_m;
     const struct itr_target_module *module; /* whose runtime it belongs to; borrowed from the process */
-    struct itr_stack *stack;                /* NULL: dead or without memory; owned by the list */
+    struct itr_stack *stack;                /* NULL: it runs where that cannot be seen; owned by the list */
+    size_t stack_index;                     /* in the list's `stacks` */
 };
 
 /* `{0}` is an empty list; itr_goroutines_release(). */

@@ -1,5 +1,6 @@
 /* Where Go's runtime keeps what is read of goroutines and threads: asked of the library's DWARF, else looked up in a
- * table. The table has the versions whose layout was read out of their own DWARF, and no other. */
+ * table. The table has the versions whose layout was read out of their own DWARF or of what the compiler itself says of the runtime
+ * (go tool compile -asmhdr), and no other. */
 #include "framework/goroutines.h"
 
 #include "framework/dwarf.h"
@@ -24,7 +25,9 @@ static const struct known table[] = {
     {19, ITR_IMAGE_ELF, {0, 8, 0, 8, 48, 0, 48, 56, 112, 120, 144, 152, 176, 232, 296, 312, ABSENT, 0, 72, 192, 232, 336}},
     {19, ITR_IMAGE_PE,  {0, 8, 0, 8, 48, 0, 48, 56, 112, 120, 144, 152, 176, 232, 296, 312, ABSENT, 0, 72, 144, 184, 288}},
     {22, ITR_IMAGE_ELF, {0, 8, 0, 8, 48, 0, 48, 56, 112, 120, 144, 152, 176, 208, 280, 296, 272,    0, 72, 192, 232, 328}},
+    {22, ITR_IMAGE_PE,  {0, 8, 0, 8, 48, 0, 48, 56, 112, 120, 144, 152, 176, 208, 280, 296, 272,    0, 72, 144, 184, 280}},
     {23, ITR_IMAGE_ELF, {0, 8, 0, 8, 48, 0, 48, 56, 112, 120, 152, 160, 184, 216, 288, 304, 280,    0, 72, 192, 232, 328}},
+    {23, ITR_IMAGE_PE,  {0, 8, 0, 8, 48, 0, 48, 56, 112, 120, 152, 160, 184, 216, 288, 304, 280,    0, 72, 144, 184, 280}},
     {24, ITR_IMAGE_ELF, {0, 8, 0, 8, 48, 0, 48, 56, 112, 120, 152, 160, 184, 216, 288, 304, 280,    0, 72, 192, 232, 328}},
     {25, ITR_IMAGE_ELF, {0, 8, 0, 8, 40, 0, 48, 56, 104, 112, 144, 152, 176, 208, 280, 296, 272,    0, 64, 184, 224, 344}},
     {26, ITR_IMAGE_ELF, {0, 8, 0, 8, 40, 0, 48, 56, 104, 112, 144, 152, 176, 208, 288, 304, 280,    0, 64, 184, 232, 352}},

@@ -120,6 +120,7 @@ struct itr_go_frame {
     uint64_t bytes;   /* from the stack pointer up to the return address */
     bool top;         /* the function nothing calls: goexit, mstart, … */
     bool assembly;
+    bool moves_stack; /* it sets the stack pointer in ways that `bytes` does not follow */
 };
 
 /* From Go's own table; false, `frame` untouched, where that does not know the instruction at `rva`.

@@ -10,6 +10,7 @@ enum {
     FLAGS_AT_1_18 = 37,
     FLAGS_AT_1_20 = 41, /* behind the line where the function begins */
     FLAG_TOP = 1,
+    FLAG_MOVES_STACK = 2,
     FLAG_ASSEMBLY = 4,
     TABLE_STEPS_MAX = 1 << 20,
     FUNCTIONS_MAX = 1 << 22,
@@ -341,6 +342,7 @@ bool itr_image_go_frame_at(const struct itr_image *image, uint64_t rva,
     frame->bytes = (uint64_t)bytes;
     frame->top = (function_flags(go, record) & FLAG_TOP) != 0;
     frame->assembly = (function_flags(go, record) & FLAG_ASSEMBLY) != 0;
+    frame->moves_stack = (function_flags(go, record) & FLAG_MOVES_STACK) != 0;
     return true;
 }
 

@@ -112,8 +112,8 @@ enum itr_unwind_step itr_unwind_prologue(const struct itr_unwinder *unwinder, st
     }
     uint64_t entry = module->base + symbol->rva;
     itr_prologue_read(unwinder->process, entry, cursor->registers[ITR_REGISTER_RIP], &prologue);
-    uint64_t slot = cursor->registers[ITR_REGISTER_RSP] + prologue.bytes;
-    if (!prologue.bytes_known || !itr_target_read_u64(unwinder->process, slot, &address) ||
+    uint64_t slot = cursor->registers[ITR_REGISTER_RSP] + (uint64_t)prologue.bytes;
+    if (!prologue.bytes_known || prologue.bytes < 0 || !itr_target_read_u64(unwinder->process, slot, &address) ||
         !itr_unwind_is_return(unwinder->process, address, &target)) {
         return ITR_UNWIND_UNKNOWN;
     }
@@ -122,7 +122,7 @@ enum itr_unwind_step itr_unwind_prologue(const struct itr_unwinder *unwinder, st
     for (unsigned i = 0; i < ITR_REGISTER_RIP; i++) {
         uint64_t value;
         if ((prologue.saved & (UINT32_C(1) << i)) != 0 &&
-            itr_target_read_u64(unwinder->process, slot - prologue.below[i], &value)) {
+            itr_target_read_u64(unwinder->process, slot - (uint64_t)prologue.below[i], &value)) {
             itr_unwind_set(&caller, i, value);
         }
     }

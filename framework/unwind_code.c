@@ -7,6 +7,7 @@
 enum {
     CALL_BYTES_MIN = 2,
     CALL_BYTES_MAX = 8,
+    WORD = 8,
     PROLOGUE_BYTES_MAX = 512, /* functions without a table are short */
     STACK_BYTES_MAX = 1 << 20,
 };
@@ -64,7 +65,7 @@ static bool rsp_operand(const uint8_t *p, size_t left, int64_t *displacement) {
     return true;
 }
 
-static void save(struct itr_prologue *prologue, unsigned number, uint64_t below) {
+static void save(struct itr_prologue *prologue, unsigned number, int64_t below) {
     if ((prologue->saved & (UINT32_C(1) << number)) == 0) {
         prologue->saved |= UINT32_C(1) << number;
         prologue->below[number] = below;
@@ -72,12 +73,22 @@ static void save(struct itr_prologue *prologue, unsigned number, uint64_t below)
 }
 
 static void move(struct itr_prologue *prologue, int64_t down) {
-    int64_t bytes = (int64_t)prologue->bytes + down;
-    if (bytes < 0 || bytes > STACK_BYTES_MAX) {
+    int64_t bytes = prologue->bytes + down;
+    if (bytes < -WORD || bytes > STACK_BYTES_MAX) {
         prologue->bytes_known = false;
-    } else {
-        prologue->bytes = (uint64_t)bytes;
+        return;
     }
+    prologue->bytes = bytes;
+    prologue->lowest = bytes < prologue->lowest ? bytes : prologue->lowest;
+}
+
+/* AND of the stack pointer with -16: at the entry of a function it is 8 more than a multiple of that. */
+static void align(struct itr_prologue *prologue, int32_t mask) {
+    if (mask != -16) {
+        prologue->bytes_known = false;
+        return;
+    }
+    move(prologue, (WORD - prologue->bytes) & 15);
 }
 
 /* SUB and ADD of a number, LEA, pushes and pops: whatever moves the stack pointer in code that people and compilers
@@ -109,8 +120,8 @@ static bool moves_stack(struct itr_prologue *prologue, unsigned rex, const uint8
             move(prologue, p[1] == 0xec ? value : -(int64_t)value);
             return true;
         }
-        if (p[1] == 0xe4) { /* AND: by how much is not known */
-            prologue->bytes_known = false;
+        if (p[1] == 0xe4) {
+            align(prologue, value);
             return true;
         }
     }
@@ -138,9 +149,9 @@ static bool is_saving(struct itr_prologue *prologue, unsigned rex, const uint8_t
         return false;
     }
     if (p[0] == 0x89 && (rex & 1) == 0 && rsp_operand(p + 1, left - 1, &displacement)) {
-        int64_t below = (int64_t)prologue->bytes - displacement;
+        int64_t below = prologue->bytes - displacement;
         if (below > 0) {
-            save(prologue, (p[1] >> 3 & 7u) | (rex & 4) << 1, (uint64_t)below);
+            save(prologue, (p[1] >> 3 & 7u) | (rex & 4) << 1, below);
         }
         return true;
     }
@@ -149,8 +160,29 @@ static bool is_saving(struct itr_prologue *prologue, unsigned rex, const uint8_t
            (p[0] == 0x8d && (p[1] & 0x38) == 0x28 && (rex & 4) == 0 && rsp_operand(p + 1, left - 1, &displacement));
 }
 
-void itr_prologue_read(const struct itr_target_process *process, uint64_t entry, uint64_t pc,
-                       struct itr_prologue *prologue) {
+/* Whether a calculation leaves alone what a function must give back: its result goes to RAX, RCX, RDX, R8 to R11, or to
+ * memory. False where that is not known. */
+static bool spares_callers(unsigned rex, const uint8_t *p, size_t left) {
+    static const uint8_t to_register[] = {0x03, 0x0b, 0x23, 0x2b, 0x33, 0x3b, 0x63, 0x8b, 0x8d};
+    static const uint8_t to_operand[] = {0x01, 0x09, 0x21, 0x29, 0x31, 0x39, 0x81, 0x83, 0x85, 0x89, 0xc1, 0xc7, 0xd1, 0xf7};
+    unsigned number;
+    if (p[0] >= 0xb8 && p[0] <= 0xbf) {
+        number = (p[0] & 7u) | (rex & 1) << 3;
+    } else if (left >= 2 && memchr(to_register, p[0], sizeof to_register) != NULL) {
+        number = (p[1] >> 3 & 7u) | (rex & 4) << 1;
+    } else if (left >= 2 && memchr(to_operand, p[0], sizeof to_operand) != NULL) {
+        if (p[1] >> 6 != 3) {
+            return true;
+        }
+        number = (p[1] & 7u) | (rex & 1) << 3;
+    } else {
+        return false;
+    }
+    return number <= ITR_REGISTER_RDX || (number >= ITR_REGISTER_R8 && number <= ITR_REGISTER_R11);
+}
+
+static void read_code(const struct itr_target_process *process, uint64_t entry, uint64_t pc,
+                      struct itr_prologue *prologue) {
     uint8_t code[PROLOGUE_BYTES_MAX + ITR_INSTRUCTION_BYTES_MAX];
     size_t wanted = pc - entry < PROLOGUE_BYTES_MAX ? (size_t)(pc - entry) : PROLOGUE_BYTES_MAX;
     size_t count = itr_unwind_bytes(process, entry, code, wanted + ITR_INSTRUCTION_BYTES_MAX);
@@ -178,8 +210,18 @@ void itr_prologue_read(const struct itr_target_process *process, uint64_t entry,
             return;
         }
         if (!moves_stack(prologue, rex, p, left, saving)) {
-            saving = saving && is_saving(prologue, rex, p, left);
+            saving = saving && one.kind == ITR_INSTRUCTION_OTHER &&
+                     (is_saving(prologue, rex, p, left) || spares_callers(rex, p, left));
         }
         at += one.length;
+    }
+}
+
+void itr_prologue_read(const struct itr_target_process *process, uint64_t entry, uint64_t pc,
+                       struct itr_prologue *prologue) {
+    read_code(process, entry, pc, prologue);
+    prologue->bytes -= prologue->lowest;
+    for (unsigned i = 0; i < 16; i++) {
+        prologue->below[i] -= prologue->lowest;
     }
 }

@@ -8,6 +8,7 @@
 enum {
     MCALL_SLOTS_MAX = 4,     /* words that mcall puts on the thread's stack */
     SYSTEM_FRAME_MAX = 1 << 20,
+    SEARCHES_MAX = 256, /* more than any sound stack needs */
 };
 
 /* A cursor's Go function. */
@@ -64,7 +65,10 @@ static const struct itr_go_stack *goroutine_of(const struct itr_unwinder *unwind
 
 /* The runtime.m of the thread that is walked: by the system's id, by the goroutine whose stack is in use, by its own
  * stack. */
-static const struct itr_go_thread *thread_of(const struct itr_unwinder *unwinder, uint64_t sp) {
+static const struct itr_go_thread *thread_of(struct itr_unwinder *unwinder, uint64_t sp) {
+    if (++unwinder->searches > SEARCHES_MAX) {
+        return NULL;
+    }
     const struct itr_go_stack *goroutine = goroutine_at(unwinder, sp);
     const struct itr_go_thread *found = NULL;
     for (size_t i = 0; unwinder->go != NULL && i < unwinder->go->thread_count; i++) {
@@ -98,7 +102,7 @@ static void restore_registers(const struct itr_unwinder *unwinder, const struct 
     itr_prologue_read(unwinder->process, place->entry, cursor->registers[ITR_REGISTER_RIP], &prologue);
     for (unsigned i = 0; i < ITR_REGISTER_RIP; i++) {
         if ((prologue.saved & (UINT32_C(1) << i)) != 0 && i != ITR_REGISTER_RSP &&
-            itr_target_read_u64(unwinder->process, slot - prologue.below[i], &value)) {
+            itr_target_read_u64(unwinder->process, slot - (uint64_t)prologue.below[i], &value)) {
             itr_unwind_set(caller, i, value);
         }
     }
@@ -136,6 +140,25 @@ static enum itr_unwind_step ordinary(const struct itr_unwinder *unwinder, const 
     caller.exact = is_injected(place);
     *cursor = caller;
     return ITR_UNWIND_STEPPED;
+}
+
+/* Assembly that sets the stack pointer by itself (the entries from Windows, rt0_go): Go's table does not follow that,
+ * its code tells. */
+static enum itr_unwind_step follow_code(const struct itr_unwinder *unwinder, const struct place *place,
+                                        struct itr_unwind_cursor *cursor) {
+    struct itr_prologue prologue;
+    struct place at = *place;
+    uint64_t sp = cursor->registers[ITR_REGISTER_RSP];
+    uint64_t address;
+    uint64_t target;
+    itr_prologue_read(unwinder->process, place->entry, cursor->registers[ITR_REGISTER_RIP], &prologue);
+    if (!prologue.bytes_known || prologue.bytes < 0 ||
+        !itr_target_read_u64(unwinder->process, sp + (uint64_t)prologue.bytes, &address) ||
+        !itr_unwind_is_return(unwinder->process, address, &target)) {
+        return ITR_UNWIND_UNKNOWN;
+    }
+    at.frame.bytes = (uint64_t)prologue.bytes;
+    return ordinary(unwinder, &at, sp, cursor, ITR_FRAME_GO);
 }
 
 /* ---- from the thread's stack to a goroutine's ---- */
@@ -176,7 +199,7 @@ static enum itr_unwind_step leave_asmcgocall(const struct itr_unwinder *unwinder
 
 /* systemstack has left its frame on the goroutine's stack as it was; morestack comes from the function that wanted
  * more stack. */
-static enum itr_unwind_step leave_thread_stack(const struct itr_unwinder *unwinder, const struct place *place,
+static enum itr_unwind_step leave_thread_stack(struct itr_unwinder *unwinder, const struct place *place,
                                                bool morestack, struct itr_unwind_cursor *cursor) {
     const struct itr_go_thread *thread = thread_of(unwinder, cursor->registers[ITR_REGISTER_RSP]);
     const struct itr_go_stack *current = thread != NULL ? goroutine_of(unwinder, thread->current) : NULL;
@@ -202,7 +225,7 @@ static enum itr_unwind_step leave_thread_stack(const struct itr_unwinder *unwind
 /* cgocallback in the module of `place`, in its middle, where it calls into Go. */
 static bool find_callback(const struct itr_unwinder *unwinder, const struct place *place, struct place *callback) {
     struct itr_symbol symbol;
-    return itr_image_lookup(place->module->image, "runtime.cgocallback", &symbol) && symbol.bytes > 0 &&
+    return unwinder->searches <= SEARCHES_MAX && itr_image_lookup(place->module->image, "runtime.cgocallback", &symbol) && symbol.bytes > 0 &&
            find_place(unwinder, place->module->base + symbol.rva + symbol.bytes / 2, callback);
 }
 
@@ -284,6 +307,10 @@ enum itr_unwind_step itr_unwind_go(struct itr_unwinder *unwinder, struct itr_unw
     }
     if (!cursor->exact && is_named(&place, "runtime.mcall")) {
         return leave_mcall(unwinder, &place, cursor);
+    }
+    if (place.frame.assembly && place.frame.moves_stack &&
+        follow_code(unwinder, &place, cursor) == ITR_UNWIND_STEPPED) {
+        return ITR_UNWIND_STEPPED;
     }
     return ordinary(unwinder, &place, cursor->registers[ITR_REGISTER_RSP], cursor, ITR_FRAME_GO);
 }

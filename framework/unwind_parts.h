@@ -24,6 +24,7 @@ struct itr_unwinder {
     uint64_t thread;                /* the system's id; 0: a goroutine's own walk */
     unsigned switches;              /* of stacks, made so far */
     unsigned scanned;               /* words looked at by scans so far */
+    unsigned searches;              /* through the goroutines and threads, made so far */
     uint64_t g0_sp;                 /* of the last callback that was crossed, the one before it; 0: none yet */
 };
 
@@ -60,13 +61,15 @@ bool itr_unwind_is_return(const struct itr_target_process *process, uint64_t add
 
 /* What the code of a function has done to the stack before it reached an instruction. */
 struct itr_prologue {
-    uint64_t bytes;     /* between the stack pointer and the return address */
-    bool bytes_known;   /* false: something was met that cannot be followed */
-    uint32_t saved;     /* a bit for each register whose old value is on the stack ... */
-    uint64_t below[16]; /* ... so many bytes below the return address */
+    int64_t bytes;     /* from the stack pointer up to the return address */
+    bool bytes_known;  /* false: something was met that cannot be followed */
+    uint32_t saved;    /* a bit for each register whose old value is on the stack ... */
+    int64_t below[16]; /* ... so many bytes below the return address */
+    int64_t lowest;    /* while it is read: below 0 where the function has dropped its own return address */
 };
 
-/* Follows the code from `entry` up to `pc`. */
+/* Follows the code from `entry` up to `pc`. A stack pointer that is aligned on the way is taken to have been what C
+ * expects at a function's entry: check the return address. */
 void itr_prologue_read(const struct itr_target_process *process, uint64_t entry, uint64_t pc,
                        struct itr_prologue *prologue);
 
