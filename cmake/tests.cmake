@@ -113,6 +113,26 @@ if(NOT WIN32)
   set_tests_properties(self.record PROPERTIES TIMEOUT 600)
 endif()
 
+# A Go library that dies in ways that are known to the line, for the evidence that is taken of that.
+if(NOT WIN32)
+  list(GET itr_go_roots 0 root)
+  set(itr_faulty_source "${CMAKE_SOURCE_DIR}/cases/selftest/golibs/faulty/faulty.go")
+  set(itr_faulty "${CMAKE_BINARY_DIR}/tests/faulty${CMAKE_SHARED_MODULE_SUFFIX}")
+  add_custom_command(OUTPUT "${itr_faulty}"
+    COMMAND ${CMAKE_COMMAND} -E env ${itr_golib_env} "GOROOT=${root}" "GOCACHE=${itr_go_cache}" "GOPATH=${itr_go_cache}/path"
+            "${root}/bin/go" build -buildmode=c-shared -trimpath -buildvcs=false -o "${itr_faulty}" faulty.go
+    DEPENDS "${itr_faulty_source}" "${root}/bin/go"
+    WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}/cases/selftest/golibs/faulty"
+    JOB_POOL go VERBATIM)
+  add_custom_target(selftest_faulty ALL DEPENDS "${itr_faulty}")
+  itr_cmocka_test(self platform/unix/tests/self_evidence.c)
+  add_dependencies(self_evidence initrace host_library_host selftest_faulty)
+  target_compile_definitions(self_evidence PRIVATE "INITRACE_PROGRAM=\"$<TARGET_FILE:initrace>\""
+                             "INITRACE_LIBRARY_HOST=\"$<TARGET_FILE:host_library_host>\"" "INITRACE_FAULTY=\"${itr_faulty}\""
+                             "INITRACE_FAULTY_SOURCE=\"${itr_faulty_source}\"")
+  set_tests_properties(self.evidence PROPERTIES TIMEOUT 600 RUN_SERIAL ON)
+endif()
+
 # ---- planted windows and races, to be found blind ----
 
 # Their sources are made from seeds: other ones make other windows.

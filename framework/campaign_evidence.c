@@ -304,6 +304,7 @@ void itr_campaign_keep_evidence(struct itr_campaign *campaign, struct itr_slot *
         itr_record_put(&kept, "tries", json_integer(tries));
     }
     if (kept != NULL) {
+        itr_record_put(&kept, "cell", json_integer((json_int_t)cell));
         itr_record_put(&kept, "failure", itr_record_string(signature, strlen(signature)));
         write_evidence(&keeping, kept);
         rotate_cores(&keeping, kept);

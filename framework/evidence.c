@@ -11,6 +11,8 @@
 
 /* Longest time that packing may take: it copies the host's and the library's files. */
 enum { PACK_MS = 120000 };
+/* Failure folders that are searched for evidence. */
+enum { LOOKED_AT_MAX = 4096 };
 
 static enum itr_status write_stream(const char *folder, const char *name, const struct itr_capture *capture,
                                     struct itr_error *err) {
@@ -116,4 +118,36 @@ enum itr_status itr_evidence_write(const char *folder, const char *work_folder, 
         move_core(folder, failure, work_folder);
     }
     return status;
+}
+
+static json_t *read_found(const char *folder, const char *trial, uint64_t cell, const char *signature) {
+    char name[128];
+    json_t *json = NULL;
+    snprintf(name, sizeof name, "failures/%.32s/evidence/evidence.json", trial);
+    if (itr_folder_read_json(folder, name, &json, NULL) != ITR_OK) {
+        return NULL;
+    }
+    const char *failure = json_string_value(json_object_get(json, "failure"));
+    if (failure == NULL || strcmp(failure, signature) != 0 ||
+        (uint64_t)json_integer_value(json_object_get(json, "cell")) != cell) {
+        json_decref(json);
+        return NULL;
+    }
+    return json;
+}
+
+json_t *itr_evidence_find(const char *folder, uint64_t cell, const char *signature, uint64_t *trial) {
+    char path[1200];
+    uv_fs_t request;
+    uv_dirent_t entry;
+    json_t *found = NULL;
+    snprintf(path, sizeof path, "%s/failures", folder);
+    if (uv_fs_scandir(NULL, &request, path, 0, NULL) > 0) {
+        for (int i = 0; i < LOOKED_AT_MAX && found == NULL && uv_fs_scandir_next(&request, &entry) == 0; i++) {
+            found = read_found(folder, entry.name, cell, signature);
+            *trial = found != NULL ? strtoull(entry.name, NULL, 10) : 0;
+        }
+    }
+    uv_fs_req_cleanup(&request);
+    return found;
 }

@@ -10,6 +10,10 @@
  * failure of the campaign: `kept` says it. */
 void itr_evidence_keep_recording(const char *folder, const struct itr_record *record, struct itr_kept_recording *kept);
 
+/* The evidence (examine.h) that was taken of a failure of a cell: its evidence.json, a new reference, and the trial. NULL:
+ * there is none. */
+json_t *itr_evidence_find(const char *folder, uint64_t cell, const char *signature, uint64_t *trial);
+
 /* Writes stdout, stderr (head and tail, with a line between where bytes were cut), trial.json and
  * replay.txt, which also says how a recording is looked at, and moves a core file from `work_folder`. */
 enum itr_status itr_evidence_write(const char *folder, const char *work_folder, const struct itr_record *record,

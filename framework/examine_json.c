@@ -2,6 +2,7 @@
 #include "framework/examine_parts.h"
 
 #include "framework/cell.h"
+#include "framework/dwarf_line.h"
 #include "framework/instruction.h"
 #include "framework/outcome.h"
 #include "framework/pointee.h"
@@ -44,7 +45,14 @@ static void add_line(const struct itr_examination *work, json_t *json, uint64_t 
     const struct itr_target_module *module = itr_target_module_at(&work->target, pc);
     const char *file = NULL;
     uint32_t line = 0;
-    if (module != NULL && module->image != NULL && itr_image_line_at(module->image, pc - module->base, &file, &line)) {
+    char name[1024];
+    if (module == NULL || module->image == NULL) {
+        return;
+    }
+    if (!itr_image_line_at(module->image, pc - module->base, &file, &line)) {
+        file = itr_dwarf_line_at(module->image, pc - module->base, name, sizeof name, &line) ? name : NULL;
+    }
+    if (file != NULL) {
         set(json, "file", text_to_json(file));
         set(json, "line", json_integer(line));
     }

@@ -1,7 +1,7 @@
 /* The terminal's report: a table, and a paragraph for what is worth one. */
 #include "framework/report.h"
 
-#include "framework/folder.h"
+#include "framework/evidence.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -124,13 +124,12 @@ static void print_window(struct itr_text *out, const struct itr_tally *tally) {
     }
 }
 
-/* What the evidence of a signature's first trial says first, where there is any. */
-static void print_evidence(struct itr_text *out, const struct itr_summary *summary, uint64_t trial) {
-    char name[96];
+/* What the evidence of a failure says first, where there is any. */
+static void print_evidence(struct itr_text *out, const struct itr_summary *summary, size_t cell, const char *signature) {
     char headline[700];
-    json_t *json = NULL;
-    snprintf(name, sizeof name, "failures/%" PRIu64 "/evidence/evidence.json", trial);
-    if (summary->folder[0] == '\0' || itr_folder_read_json(summary->folder, name, &json, NULL) != ITR_OK) {
+    uint64_t trial = 0;
+    json_t *json = summary->folder[0] != '\0' ? itr_evidence_find(summary->folder, cell, signature, &trial) : NULL;
+    if (json == NULL) {
         return;
     }
     const char *text = json_string_value(json_object_get(json, "headline"));
@@ -159,7 +158,7 @@ static void print_signatures(struct itr_text *out, const struct itr_summary *sum
             itr_text_printf(out, "      replay: initrace replay \"%s\" %" PRIu64 "\n", summary->folder,
                             one->first_trial);
         }
-        print_evidence(out, summary, one->first_trial);
+        print_evidence(out, summary, k, one->text);
         if (summary->folder[0] != '\0' && summary->cells[k].record[0] != '\0' && one->outcome != ITR_OUTCOME_TOOL_ERROR) {
             itr_text_printf(out, "      look: %s replay \"%s/failures/%" PRIu64 "/rr\"\n", summary->cells[k].record,
                             summary->folder, one->first_trial);

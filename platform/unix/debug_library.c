@@ -6,12 +6,14 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 enum {
@@ -240,4 +242,34 @@ void itrp_debug_library_reached(struct itrp_debugger *debugger, struct itrp_debu
         debugger->loader_break = state.r_brk;
         set_stage(debugger, ITRP_DEBUG_STAGE_LOADER);
     }
+}
+
+bool itrp_debug_library_seen(struct itrp_debugger *debugger) {
+    const struct itrp_debug_plan *plan = debugger->plan;
+    char name[64];
+    char *line = NULL;
+    size_t room = 0;
+    struct stat wanted;
+    if (!plan->evidence || debugger->report.library_mapped || wants_library(plan) || plan->library == NULL ||
+        plan->library[0] == '\0' || stat(plan->library, &wanted) != 0) {
+        return false;
+    }
+    snprintf(name, sizeof name, "/proc/%ld/maps", (long)debugger->host);
+    FILE *maps = fopen(name, "re");
+    while (maps != NULL && !debugger->report.library_mapped && getline(&line, &room, maps) > 0) {
+        uint64_t begin = 0;
+        unsigned long inode = 0;
+        unsigned high = 0;
+        unsigned low = 0;
+        if (sscanf(line, "%" SCNx64 "-%*x %*s %*x %x:%x %lu", &begin, &high, &low, &inode) == 4 &&
+            inode == wanted.st_ino && makedev(high, low) == wanted.st_dev) {
+            debugger->report.library_mapped = true;
+            debugger->report.library_base = begin;
+        }
+    }
+    if (maps != NULL) {
+        fclose(maps);
+    }
+    free(line);
+    return debugger->report.library_mapped;
 }

@@ -119,7 +119,7 @@ static enum itr_role role_of(struct itrp_debugger *debugger, pid_t id) {
     if (id == debugger->host) {
         return ITR_ROLE_MAIN;
     }
-    if (debugger->stage == ITRP_DEBUG_STAGE_MAPPED && debugger->init == 0) {
+    if (debugger->init == 0 && (debugger->stage == ITRP_DEBUG_STAGE_MAPPED || itrp_debug_library_seen(debugger))) {
         debugger->init = id;
         return ITR_ROLE_INIT;
     }

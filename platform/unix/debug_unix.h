@@ -211,6 +211,8 @@ void itrp_debug_clock_wake(const struct itrp_debugger *debugger);
 void itrp_debug_library_begin(struct itrp_debugger *debugger);
 /* The breakpoint of the stage was reached. */
 void itrp_debug_library_reached(struct itrp_debugger *debugger, struct itrp_debug_tracee *tracee);
+/* For a host that is only watched for evidence, in which nothing was looked for: true if the library is mapped now. */
+bool itrp_debug_library_seen(struct itrp_debugger *debugger);
 /* Lets the mapping thread go on once every thread is armed. */
 void itrp_debug_library_look(struct itrp_debugger *debugger);
 
