@@ -211,7 +211,8 @@ enum itr_status itrp_snapshot_write_core(const struct itrp_snapshot *snapshot, c
     if (write_dump == NULL || one_at_a_time == NULL) {
         return itr_fail(err, ITR_E_UNSUPPORTED, 0, "dbghelp.dll, which writes minidumps, is not here");
     }
-    for (size_t i = 0; i < KINDS && status == ITR_E_LIMIT; i++) {
+    /* A kind that this system's dbghelp cannot write is passed over like one that is too long. */
+    for (size_t i = 0; i < KINDS && status != ITR_OK && status != ITR_E_TIMEOUT; i++) {
         if (kinds[i].everything && (readable > limit_bytes || snapshot->mappings_cut)) {
             continue;
         }
