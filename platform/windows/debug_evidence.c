@@ -83,7 +83,7 @@ static bool show(struct itrp_windows_debugger *debugger, struct itrp_windows_sna
     uv_mutex_lock(&evidence->lock);
     bool useless = is_killed(debugger) || (asked && !evidence->wanted);
     evidence->wanted = false;
-    evidence->refused = snapshot == NULL;
+    evidence->refused = asked && snapshot == NULL;
     evidence->error = *error;
     evidence->snapshot = useless ? NULL : snapshot;
     evidence->released = useless || snapshot == NULL;
@@ -246,7 +246,7 @@ bool itrp_windows_evidence_trap(struct itrp_windows_debugger *debugger, DWORD th
 
 void itrp_windows_evidence_end(struct itrp_windows_debugger *debugger) {
     uv_mutex_lock(&debugger->evidence.lock);
-    debugger->evidence.refused = true;
+    debugger->evidence.refused = debugger->evidence.ended = true;
     uv_cond_broadcast(&debugger->evidence.changed);
     uv_mutex_unlock(&debugger->evidence.lock);
 }
@@ -270,6 +270,8 @@ enum itr_status itrp_windows_debugger_stop(struct itrp_windows_debugger *debugge
     }
     uv_mutex_lock(&evidence->lock);
     evidence->wanted = evidence->snapshot == NULL;
+    evidence->refused = evidence->ended;
+    evidence->error = (struct itr_error){0};
     evidence->deadline_ns = deadline_ns;
     for (uint64_t now_ns = uv_hrtime();
          evidence->snapshot == NULL && !evidence->refused && now_ns < deadline_ns;

@@ -103,7 +103,8 @@ struct itrp_windows_evidence {
     uv_cond_t changed;
     bool wanted;          /* somebody waits for the host to be stopped, */
     uint64_t deadline_ns; /* until then */
-    bool refused;         /* and it could not be, or has ended */
+    bool refused;         /* and it could not be: `error`; or it has ended */
+    bool ended;
     bool released;        /* the loop is done with the snapshot */
     bool loops_own;       /* it was not in time: the loop frees it */
     struct itr_error error;
