@@ -256,6 +256,10 @@ static int write_all(struct writer *writer, const struct itrp_unix_notes *notes,
     return writer->code;
 }
 
+const char *itrp_core_file_name(void) {
+    return "core";
+}
+
 enum itr_status itrp_snapshot_write_core(const struct itrp_snapshot *snapshot, const char *path, uint64_t limit_bytes,
                                          struct itrp_core_result *result, struct itr_error *err) {
     char map[64];
