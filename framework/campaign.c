@@ -137,6 +137,11 @@ static void count(struct itr_campaign *campaign, const struct job *job, const st
     }
 }
 
+/* A failure of the runtime: of the tool's own there is nothing to see in a host, and a shot that was not fired did nothing to it. */
+static bool is_worth_a_look(enum itr_outcome outcome) {
+    return outcome != ITR_OUTCOME_TOOL_ERROR && outcome != ITR_OUTCOME_NOT_FIRED;
+}
+
 /* True if the trial's evidence is to be kept. */
 static bool finish_trial(struct itr_campaign *campaign, const struct job *job, struct itr_record *record,
                          const char *directory) {
@@ -151,7 +156,7 @@ static bool finish_trial(struct itr_campaign *campaign, const struct job *job, s
     uint64_t before = itr_tally_count_of(&campaign->summary->tallies[job->cell], signature);
     bool keep = unexpected && before < campaign->options->keep;
     bool wants_evidence = unexpected && before < campaign->options->evidence && campaign->options->keep > 0 &&
-                          record->classification->outcome != ITR_OUTCOME_TOOL_ERROR;
+                          is_worth_a_look(record->classification->outcome);
     count(campaign, job, record);
     uv_mutex_unlock(&campaign->lock);
 

@@ -143,9 +143,12 @@ json_t *itr_evidence_find(const char *folder, uint64_t cell, const char *signatu
     json_t *found = NULL;
     snprintf(path, sizeof path, "%s/failures", folder);
     if (uv_fs_scandir(NULL, &request, path, 0, NULL) > 0) {
-        for (int i = 0; i < LOOKED_AT_MAX && found == NULL && uv_fs_scandir_next(&request, &entry) == 0; i++) {
-            found = read_found(folder, entry.name, cell, signature);
-            *trial = found != NULL ? strtoull(entry.name, NULL, 10) : 0;
+        /* To the end also when it is found: libuv frees the last entry with the end of the list only. */
+        for (int i = 0; uv_fs_scandir_next(&request, &entry) == 0; i++) {
+            if (found == NULL && i < LOOKED_AT_MAX) {
+                found = read_found(folder, entry.name, cell, signature);
+                *trial = found != NULL ? strtoull(entry.name, NULL, 10) : 0;
+            }
         }
     }
     uv_fs_req_cleanup(&request);

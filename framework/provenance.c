@@ -182,6 +182,19 @@ void itr_provenance_find(const struct itr_capture *capture, const struct itr_sha
     }
 }
 
+bool itr_provenance_symbol(const struct itr_provenance_run *run, const struct itr_image *image, const char **name,
+                           uint64_t *offset) {
+    const struct itr_section *section = itr_image_section_at(image, run->rva);
+    const char *found = NULL;
+    uint64_t after = 0;
+    if (section == NULL || !itr_image_symbol_at(image, run->rva, &found, &after) || run->rva - after < section->rva) {
+        return false;
+    }
+    *name = found;
+    *offset = after;
+    return true;
+}
+
 void itr_provenance_describe(const struct itr_provenance *provenance, const struct itr_image *image, const char *module,
                              char *out, size_t room) {
     const struct itr_provenance_run *run = &provenance->runs[0];
@@ -196,7 +209,7 @@ void itr_provenance_describe(const struct itr_provenance *provenance, const stru
     } else {
         itr_text_printf(&text, "+0x%" PRIx64, run->rva);
     }
-    if (itr_image_symbol_at(image, run->rva, &symbol, &offset)) {
+    if (itr_provenance_symbol(run, image, &symbol, &offset)) {
         itr_text_printf(&text, offset == 0 ? ", from %s on" : ", from %s+0x%" PRIx64 " on", symbol, offset);
     }
     itr_escape_into(out, room, ITR_ESCAPE_TERMINAL, itr_text_string(&text), text.length);

@@ -35,6 +35,11 @@ struct itr_provenance {
 void itr_provenance_find(const struct itr_capture *capture, const struct itr_shape *shape,
                          const struct itr_image *const *images, unsigned count, struct itr_provenance *result);
 
+/* The symbol that a run begins at or in, of its own section: others only happen to lie before it. False leaves both
+ * untouched. */
+bool itr_provenance_symbol(const struct itr_provenance_run *run, const struct itr_image *image, const char **name,
+                           uint64_t *offset);
+
 /* One line, escaped for a terminal: how much of what was kept is memory of the first run's module, and from where on.
  * For a result with a run; `image` is that run's, `module` its name. */
 void itr_provenance_describe(const struct itr_provenance *provenance, const struct itr_image *image, const char *module,

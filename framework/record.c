@@ -184,7 +184,7 @@ static json_t *provenance_to_json(const struct itr_record *record) {
             itr_record_put(&one, "section", itr_record_string(section->name, strlen(section->name)));
             itr_record_put(&one, "section_offset", itr_json_hex(run->rva - section->rva));
         }
-        if (itr_image_symbol_at(module->image, run->rva, &symbol, &offset)) {
+        if (itr_provenance_symbol(run, module->image, &symbol, &offset)) {
             itr_record_put(&one, "symbol", itr_record_string(symbol, strlen(symbol)));
             itr_record_put(&one, "symbol_offset", itr_json_hex(offset));
         }
