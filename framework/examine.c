@@ -90,10 +90,15 @@ static json_t *write_stacks(struct itr_examination *work) {
     struct itr_stacks stacks = {0};
     struct itr_error error = {0};
     struct itr_text text = {.ceiling = ITR_STACKS_TEXT_MAX};
+    struct itr_text goroutines = {.ceiling = ITR_STACKS_TEXT_MAX};
     json_t *json = NULL;
     if (itr_stacks_read(&stacks, &work->target, &error) == ITR_OK) {
         itr_stacks_add_text(&stacks, &work->target, &text);
         itr_examine_write(work, "stacks.txt", &text);
+        itr_stacks_add_goroutines(&stacks, &work->target, &goroutines);
+        if (goroutines.length > 0) {
+            itr_examine_write(work, "goroutines.txt", &goroutines);
+        }
         json = itr_stacks_to_json(&stacks, &work->target);
         if (stacks.goroutines_error.status != ITR_OK) {
             itr_examine_miss(work, "goroutines", stacks.goroutines_error.text);

@@ -146,7 +146,6 @@ static void add_goroutine(struct itr_text *out, const struct itr_target_process 
 
 void itr_stacks_add_text(const struct itr_stacks *stacks, const struct itr_target_process *process,
                          struct itr_text *out) {
-    const struct itr_goroutines *list = &stacks->goroutines;
     if (stacks->hang[0] != '\0') {
         itr_text_printf(out, "%s\n\n", stacks->hang);
     }
@@ -154,8 +153,13 @@ void itr_stacks_add_text(const struct itr_stacks *stacks, const struct itr_targe
         add_thread(out, process, &process->threads[i], &stacks->threads[i]);
     }
     if (stacks->threads_left_out > 0) {
-        itr_text_printf(out, "%zu more threads left out\n\n", stacks->threads_left_out);
+        itr_text_printf(out, "%zu more threads left out\n", stacks->threads_left_out);
     }
+}
+
+void itr_stacks_add_goroutines(const struct itr_stacks *stacks, const struct itr_target_process *process,
+                               struct itr_text *out) {
+    const struct itr_goroutines *list = &stacks->goroutines;
     for (size_t i = 0; i < list->count; i++) {
         add_goroutine(out, process, &list->items[i]);
     }
@@ -167,5 +171,7 @@ void itr_stacks_add_text(const struct itr_stacks *stacks, const struct itr_targe
     }
     if (stacks->goroutines_error.status != ITR_OK) {
         itr_text_printf(out, "goroutines: %s\n", stacks->goroutines_error.text);
+    } else if (list->libraries > 0 && list->count == 0) {
+        itr_text_add(out, "no goroutines: the runtime had made none yet\n");
     }
 }

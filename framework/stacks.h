@@ -30,9 +30,13 @@ ITR_MUST_USE enum itr_status itr_stacks_read(struct itr_stacks *stacks, const st
                                              struct itr_error *err);
 void itr_stacks_release(struct itr_stacks *stacks);
 
-/* Appends them as text. What does not fit under the text's ceiling is cut off; its `truncated` says so. */
+/* Appends the threads' as text, after the sentence on who waits for what. What does not fit under the text's ceiling is
+ * cut off; its `truncated` says so. */
 void itr_stacks_add_text(const struct itr_stacks *stacks, const struct itr_target_process *process,
                          struct itr_text *out);
+/* Appends the goroutines and why some are not there; nothing where the process has no Go library. */
+void itr_stacks_add_goroutines(const struct itr_stacks *stacks, const struct itr_target_process *process,
+                               struct itr_text *out);
 
 /* {"hang", "threads": […], "goroutines": {…}}, see docs/formats.md; new reference, NULL when memory is out. */
 json_t *itr_stacks_to_json(const struct itr_stacks *stacks, const struct itr_target_process *process);

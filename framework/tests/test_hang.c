@@ -157,9 +157,10 @@ static void text_says_what_is_known(void **state) {
                                                "thread 101 \"na\\x1bme\" (init), at the fault:\n"
                                                "   0  tiny.so!main.user+0x8\n"
                                                "\n"
-                                               "1 more threads left out\n"
-                                               "\n"
-                                               "goroutine 17 [chan receive (nil chan), locked to m=4]:\n"
+                                               "1 more threads left out\n");
+    itr_text_reset(&out);
+    itr_stacks_add_goroutines(&stacks, &tp_process, &out);
+    assert_string_equal(itr_text_string(&out), "goroutine 17 [chan receive (nil chan), locked to m=4]:\n"
                                                "   0  tiny.so!runtime.gopark+0x8\n"
                                                "   1  tiny.so!runtime.chanrecv+0x8\n"
                                                "      \xe2\x80\xa6 9 frames left out\n"
@@ -175,7 +176,25 @@ static void text_says_what_is_known(void **state) {
     itr_stacks_add_text(&stacks, &tp_process, &cut);
     assert_true(cut.truncated);
     assert_true(cut.length <= 100);
+    itr_text_reset(&cut);
+    itr_stacks_add_goroutines(&stacks, &tp_process, &cut);
+    assert_true(cut.truncated);
     itr_text_release(&cut);
+}
+
+static void no_goroutines_are_told_of_where_there_is_no_go(void **state) {
+    struct itr_text out = {.ceiling = 4096};
+    (void)state;
+    itr_stacks_add_goroutines(&stacks, &tp_process, &out);
+    assert_true(out.length > 0);
+    itr_text_reset(&out);
+    stacks.goroutines.count = 0;
+    itr_stacks_add_goroutines(&stacks, &tp_process, &out);
+    assert_int_equal(out.length, 0);
+    stacks.goroutines.libraries = 1;
+    itr_stacks_add_goroutines(&stacks, &tp_process, &out);
+    assert_string_equal(itr_text_string(&out), "no goroutines: the runtime had made none yet\n");
+    itr_text_release(&out);
 }
 
 static void json_says_the_same(void **state) {
@@ -218,6 +237,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(the_consoles_lock_is_explained, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_first_call_that_waits_is_explained, set_up, tear_down),
         cmocka_unit_test_setup_teardown(text_says_what_is_known, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(no_goroutines_are_told_of_where_there_is_no_go, set_up, tear_down),
         cmocka_unit_test_setup_teardown(json_says_the_same, set_up, tear_down),
     };
     return cmocka_run_group_tests_name("hang", tests, NULL, NULL);
