@@ -80,6 +80,7 @@ set_property(GLOBAL APPEND PROPERTY JOB_POOLS go=2)
 
 file(GLOB itr_golibs LIST_DIRECTORIES true CONFIGURE_DEPENDS cases/golibs/*)
 set(itr_go_versions "")
+set(itr_go_version_roots "") # of each version, in the same order
 set(itr_golib_files "")
 foreach(root IN LISTS itr_go_roots)
   itr_go_version("${root}" version)
@@ -91,6 +92,7 @@ foreach(root IN LISTS itr_go_roots)
     continue()
   endif()
   list(APPEND itr_go_versions "${version}")
+  list(APPEND itr_go_version_roots "${root}")
   # So that --go ROOT knows whether these libraries are that GOROOT's.
   file(WRITE "${CMAKE_BINARY_DIR}/${itr_library_dir}/${version}/GOROOT" "${root}\n")
   list(APPEND itr_kept_libraries "${version}/GOROOT")

@@ -140,30 +140,36 @@ if(NOT WIN32)
     list(APPEND itr_stacks_libraries "${CMAKE_BINARY_DIR}/${itr_library_dir}/${version}/stacks.so")
   endforeach()
   list(JOIN itr_stacks_libraries ":" itr_text)
-  itr_cmocka_test(self platform/unix/tests/self_stacks.c)
-  add_dependencies(self_stacks golibs self_stacks_host)
-  target_compile_definitions(self_stacks PRIVATE "INITRACE_STACKS_HOST=\"$<TARGET_FILE:self_stacks_host>\""
-                             "INITRACE_STACKS_LIBRARIES=\"${itr_text}\"")
-  set_tests_properties(self.stacks PROPERTIES TIMEOUT 300)
+  foreach(name IN ITEMS stacks goroutines)
+    itr_cmocka_test(self platform/unix/tests/self_${name}.c)
+    add_dependencies(self_${name} golibs self_stacks_host)
+    target_compile_definitions(self_${name} PRIVATE "INITRACE_STACKS_HOST=\"$<TARGET_FILE:self_stacks_host>\""
+                               "INITRACE_STACKS_LIBRARIES=\"${itr_text}\"")
+    set_tests_properties(self.${name} PROPERTIES TIMEOUT 300)
+  endforeach()
 endif()
 
-# A Go library that dies in ways that are known to the line, for the evidence that is taken of that.
+# A Go library that dies in ways that are known to the line, for the evidence that is taken of that: one of every Go.
 if(NOT WIN32)
-  list(GET itr_go_roots 0 root)
-  set(itr_faulty_source "${CMAKE_SOURCE_DIR}/cases/selftest/golibs/faulty/faulty.go")
-  set(itr_faulty "${CMAKE_BINARY_DIR}/tests/faulty${CMAKE_SHARED_MODULE_SUFFIX}")
-  add_custom_command(OUTPUT "${itr_faulty}"
-    COMMAND ${CMAKE_COMMAND} -E env ${itr_golib_env} "GOROOT=${root}" "GOCACHE=${itr_go_cache}" "GOPATH=${itr_go_cache}/path"
-            "${root}/bin/go" build -buildmode=c-shared -trimpath -buildvcs=false -o "${itr_faulty}" faulty.go
-    DEPENDS "${itr_faulty_source}" "${root}/bin/go"
-    WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}/cases/selftest/golibs/faulty"
-    JOB_POOL go VERBATIM)
-  add_custom_target(selftest_faulty ALL DEPENDS "${itr_faulty}")
+  set(itr_faulty_folder "${CMAKE_SOURCE_DIR}/cases/selftest/golibs/faulty")
+  set(itr_faulties "")
+  foreach(root version IN ZIP_LISTS itr_go_version_roots itr_go_versions)
+    set(itr_faulty "${CMAKE_BINARY_DIR}/tests/faulty/${version}/faulty${CMAKE_SHARED_MODULE_SUFFIX}")
+    add_custom_command(OUTPUT "${itr_faulty}"
+      COMMAND ${CMAKE_COMMAND} -E env ${itr_golib_env} "GOROOT=${root}" "GOCACHE=${itr_go_cache}" "GOPATH=${itr_go_cache}/path"
+              "${root}/bin/go" build -buildmode=c-shared -trimpath -buildvcs=false -o "${itr_faulty}" faulty.go
+      DEPENDS "${itr_faulty_folder}/faulty.go" "${root}/bin/go"
+      WORKING_DIRECTORY "${itr_faulty_folder}"
+      JOB_POOL go VERBATIM)
+    list(APPEND itr_faulties "${itr_faulty}")
+  endforeach()
+  list(JOIN itr_faulties ":" itr_text)
+  add_custom_target(selftest_faulty ALL DEPENDS ${itr_faulties})
   itr_cmocka_test(self platform/unix/tests/self_evidence.c)
   add_dependencies(self_evidence initrace host_library_host selftest_faulty)
   target_compile_definitions(self_evidence PRIVATE "INITRACE_PROGRAM=\"$<TARGET_FILE:initrace>\""
-                             "INITRACE_LIBRARY_HOST=\"$<TARGET_FILE:host_library_host>\"" "INITRACE_FAULTY=\"${itr_faulty}\""
-                             "INITRACE_FAULTY_SOURCE=\"${itr_faulty_source}\"")
+                             "INITRACE_LIBRARY_HOST=\"$<TARGET_FILE:host_library_host>\"" "INITRACE_FAULTIES=\"${itr_text}\""
+                             "INITRACE_FAULTY_SOURCE=\"${itr_faulty_folder}/faulty.go\"")
   set_tests_properties(self.evidence PROPERTIES TIMEOUT 600 RUN_SERIAL ON)
 endif()
 

@@ -5,10 +5,14 @@ package main
 // typedef void (*stacks_function)(void);
 import "C"
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 var (
 	mutex   sync.Mutex
+	cond    = sync.NewCond(&sync.Mutex{})
 	nothing chan int
 	never   = make(chan int)
 )
@@ -21,6 +25,12 @@ func InitraceProbe() int32 {
 	go receiveFromNil()
 	go receive()
 	go lockTwice()
+	go waitForCond()
+	go selectOfTwo()
+	go selectOfNone()
+	go sleep()
+	go recurse(recursion)
+	go startChild()
 	return 42
 }
 
@@ -32,6 +42,51 @@ func receive() { <-never }
 
 //go:noinline
 func lockTwice() { mutex.Lock() }
+
+//go:noinline
+func waitForCond() {
+	cond.L.Lock()
+	cond.Wait()
+}
+
+//go:noinline
+func selectOfTwo() {
+	select {
+	case <-never:
+	case nothing <- 1:
+	}
+}
+
+//go:noinline
+func selectOfNone() { select {} }
+
+//go:noinline
+func sleep() { time.Sleep(time.Hour) }
+
+// More frames than the runtime prints.
+const recursion = 150
+
+//go:noinline
+func recurse(n int) int {
+	if n == 0 {
+		return <-never
+	}
+	return recurse(n-1) + 1
+}
+
+// startChild is a goroutine's parent, by way of a closure and of functions that are inlined.
+//
+//go:noinline
+func startChild() {
+	func() { start(func() { inlined() }) }()
+	<-never
+}
+
+func start(f func()) { go f() }
+
+func inlined() { inlinedToo() }
+
+func inlinedToo() { <-never }
 
 // StacksCall calls f, which is C's, from Go.
 //
