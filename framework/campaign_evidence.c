@@ -101,6 +101,7 @@ static void rotate_cores(const struct keeping *keeping, const json_t *evidence) 
         return;
     }
     uv_mutex_lock(&campaign->lock);
+    itr_campaign_forget_core(campaign, keeping->trial);
     while (campaign->core_count > 0 && (campaign->core_count == ITR_CAMPAIGN_CORES_MAX ||
                                         campaign->core_bytes + bytes > campaign->options->evidence_total_bytes)) {
         remove_core(campaign, campaign->cores[0].trial);

@@ -26,6 +26,11 @@ void itr_campaign_keep_evidence(struct itr_campaign *campaign, struct itr_slot *
                                 size_t cell, uint64_t trial, const struct itr_plan *plan, const char *signature,
                                 struct itr_trial_evidence *evidence);
 
+/* Counts the core files that a resumed campaign's folder has. */
+void itr_campaign_find_cores(struct itr_campaign *campaign);
+/* Under the lock: that trial's, if it has one, is counted no more: it was written anew. */
+void itr_campaign_forget_core(struct itr_campaign *campaign, uint64_t trial);
+
 /* Removes what is not kept. */
 void itr_campaign_drop_evidence(struct itr_trial_evidence *evidence);
 

@@ -1,6 +1,7 @@
 /* What a campaign does before its first trial: opens each cell's work, calibrates windows, makes the folder
  * with campaign.json, or reads back what a resumed one has done. It runs no trial that counts. */
 #include "framework/campaign.h"
+#include "framework/campaign_evidence.h"
 #include "framework/campaign_parts.h"
 
 #include "framework/record.h"
@@ -316,6 +317,7 @@ static enum itr_status prepare_resumed(struct itr_campaign *campaign, struct itr
         json_decref(json);
     }
     itr_trials_close(&trials);
+    itr_campaign_find_cores(campaign);
     return status;
 }
 
