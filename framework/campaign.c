@@ -3,6 +3,7 @@
  * campaign_prepare.c. */
 #include "framework/campaign.h"
 #include "framework/campaign_evidence.h"
+#include "framework/campaign_keep.h"
 #include "framework/campaign_parts.h"
 
 #include "framework/evidence.h"
@@ -154,7 +155,7 @@ static bool finish_trial(struct itr_campaign *campaign, const struct job *job, s
 
     uv_mutex_lock(&campaign->lock);
     uint64_t before = itr_tally_count_of(&campaign->summary->tallies[job->cell], signature);
-    bool keep = unexpected && before < campaign->options->keep;
+    bool keep = (unexpected && before < campaign->options->keep) || record->seen->kept_process != 0;
     bool wants_evidence = unexpected && before < campaign->options->evidence && campaign->options->keep > 0 &&
                           is_worth_a_look(record->classification->outcome);
     count(campaign, job, record);
@@ -203,17 +204,21 @@ static void run_trial(struct itr_campaign *campaign, const struct worker *worker
     };
     struct itr_setup setup = work->setup;
     struct itr_trial_evidence evidence = {0};
-    setup.evidence = itr_campaign_wants_hang_evidence(campaign, job->cell);
+    bool looks = itr_campaign_wants_hang_evidence(campaign, job->cell);
+    setup.evidence = looks || itr_campaign_may_keep(campaign, job->cell);
     struct itr_aim aim = aim_now(campaign, job->cell);
     itr_plan_make(&plan, &work->request, &aim, cell->case_name, campaign->options->seed, job->trial);
     const struct itrp_snapshot *snapshot =
         itr_slot_run_to_stop(slot, &setup, &plan, nonce_of(campaign, job->trial), &seen);
     while (snapshot != NULL) {
-        itr_campaign_examine(campaign, worker->directory, snapshot, &evidence);
-        uv_mutex_lock(&campaign->lock);
-        campaign->parts[job->cell].examined++;
-        uv_mutex_unlock(&campaign->lock);
-        snapshot = itr_slot_go_on(slot);
+        if (looks) {
+            itr_campaign_examine(campaign, worker->directory, snapshot, &evidence);
+            uv_mutex_lock(&campaign->lock);
+            campaign->parts[job->cell].examined++;
+            uv_mutex_unlock(&campaign->lock);
+        }
+        bool kept = itr_campaign_keep_host(campaign, slot, job->cell, job->trial, &seen);
+        snapshot = kept ? NULL : itr_slot_go_on(slot);
     }
     itr_classify(&plan, &seen, &work->modules, &result);
     if (finish_trial(campaign, job, &record, worker->directory)) {
@@ -442,6 +447,7 @@ enum itr_status itr_campaign_work(struct itr_campaign *campaign, struct itr_erro
     }
     itr_progress_begin(&campaign->progress, campaign->options->progress);
     run_slots(campaign);
+    itr_campaign_tell_kept(campaign);
     if (campaign->failed) {
         *err = campaign->error;
         return campaign->error.status;

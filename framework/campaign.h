@@ -9,6 +9,9 @@
 
 #include "framework/work.h"
 
+/* Hanging hosts that a campaign can leave running. */
+enum { ITR_KEEP_HUNG_MAX = 64 };
+
 struct itr_campaign_options {
     uint64_t seed;
     uint64_t duration_ns; /* 0: by each cell's count; else so long for every cell */
@@ -19,6 +22,7 @@ struct itr_campaign_options {
     uint32_t evidence;             /* trials of each signature of a cell that evidence is taken of */
     uint64_t evidence_core_bytes;  /* longest core file in it; 0: none */
     uint64_t evidence_total_bytes; /* of all of them: the oldest are removed */
+    uint32_t keep_hung;            /* hanging hosts that are left running for a person; up to ITR_KEEP_HUNG_MAX */
     bool progress;        /* show it on stderr */
     bool resume;          /* go on in the folder; the cells come from its campaign.json */
     const char *output;   /* the campaign's folder */

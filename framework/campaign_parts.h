@@ -29,6 +29,12 @@ struct itr_campaign_core {
     uint64_t bytes;
 };
 
+/* A hanging host that was left to a person. */
+struct itr_campaign_kept {
+    uint64_t trial;
+    uint32_t process; /* 0: about to be */
+};
+
 enum { ITR_CAMPAIGN_CORES_MAX = 256 };
 
 struct itr_campaign {
@@ -54,6 +60,8 @@ struct itr_campaign {
     struct itr_campaign_core cores[ITR_CAMPAIGN_CORES_MAX]; /* oldest first */
     size_t core_count;
     uint64_t core_bytes;
+    struct itr_campaign_kept kept[ITR_KEEP_HUNG_MAX];
+    size_t kept_count;
 
     uv_loop_t loop;
     uv_async_t slot_ended;

@@ -87,6 +87,9 @@ int itr_command_run(struct itr_options *options, const struct itr_layout *layout
     } else if (status == ITR_OK) {
         status = itr_run_cells(options, layout, &selection, &cells, &error);
     }
+    if (status == ITR_OK) {
+        status = itr_run_check_keep(options, cells.items, cells.count, &error);
+    }
     int code = ITR_EXIT_EXPECTED;
     if (status == ITR_OK) {
         snprintf(output, sizeof output, "initrace-%.100s-%" PRIx64, cells.items[0].case_name, campaign.seed);

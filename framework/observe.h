@@ -31,6 +31,7 @@ struct itr_observation {
     uint64_t end_ns;
     struct itrp_exit exit;
     bool ended_by_runner; /* the exit is our own kill */
+    uint32_t kept_process; /* id of a host that hangs and was left to a person, without an exit; 0: it was not */
     bool ledger_sound;
     char ledger_damage[160];
     struct itr_ledger_reply ledger; /* to be trusted only if ledger_sound */

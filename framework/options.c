@@ -73,6 +73,9 @@ static const struct option table[] = {
      "again under a debugger, uncounted (1; 0: none; Linux)"},
     {"core-limit", "MIB", RUN, NUMBER, AT(core_limit_mib), NOWHERE, "longest core file in that evidence (32; 0: none)"},
     {"core-total", "MIB", RUN, NUMBER, AT(core_total_mib), NOWHERE, "room for all of them: the oldest are removed (512)"},
+    {"keep-hung", "[=N]", RUN, NUMBER, AT(keep_hung), NOWHERE,
+     "leave the first N hosts that hang running (1, if no N is given) and print how to attach to them and how to end them "
+     "(0: none; Linux)"},
     {"no-exception-record", NULL, RUN | LOCATE, FLAG, AT(no_exception_record), NOWHERE,
      "install no vectored exception handler in the host (Windows)"},
     {"host", "PROGRAM", RUN | LOCATE, WORD, AT(host), NOWHERE, "without a case: this host program (library_host)"},
@@ -294,7 +297,7 @@ static enum itr_status read_option(struct reading *reading, int argc, char **arg
     if (option->argument != NULL && name[length] == '=') {
         text = name + length + 1;
     } else if (may_be_left_out(option)) {
-        text = "after"; /* the next word is not its value: replay --debug DIR 0 */
+        text = option->kind == NUMBER ? "1" : "after"; /* the next word is not its value: replay --debug DIR 0 */
     } else if (option->argument != NULL) {
         if (*at + 1 >= argc) {
             return itr_fail(reading->err, ITR_E_USAGE, 0, "--%s: expected %s after it", option->name, option->argument);

@@ -60,6 +60,7 @@ struct itr_options {
     uint64_t evidence;
     uint64_t core_limit_mib;
     uint64_t core_total_mib;
+    uint64_t keep_hung;
     bool no_exception_record;
     const char *host;
     const char *library;

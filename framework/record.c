@@ -4,6 +4,7 @@
 #include "framework/record_parts.h"
 
 #include "framework/cell.h"
+#include "framework/kept.h"
 #include "framework/text.h"
 
 #include <stdio.h>
@@ -114,7 +115,7 @@ static json_t *shot_to_json(const struct itr_record *record, uint32_t index) {
 }
 
 static json_t *exit_to_json(const struct itr_observation *seen) {
-    if (seen->end == ITR_END_NOT_STARTED) {
+    if (seen->end == ITR_END_NOT_STARTED || seen->kept_process != 0) {
         return json_null();
     }
     json_t *json = json_pack("{s:b}", "by_runner", (int)seen->ended_by_runner);
@@ -244,6 +245,9 @@ static json_t *add_rare(const struct itr_record *record, json_t *json) {
     }
     if (seen->event_pending) {
         itr_record_put(&json, "event_pending", json_true());
+    }
+    if (seen->kept_process != 0) {
+        itr_record_put(&json, "kept", itr_kept_to_json(seen->kept_process));
     }
     if (seen->tool.status != ITR_OK) {
         itr_record_put(&json, "tool_error", itr_record_string(seen->tool.text, strlen(seen->tool.text)));

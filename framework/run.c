@@ -22,6 +22,7 @@ enum {
     DRAIN_MS = 2000, /* after the tree's end a pipe can only still hold what was written before */
     STOP_MS = 2000, /* to stop a host that hangs */
     READ_BYTES = 64 * 1024,
+    KEPT_OUTPUT_BYTES = 16 * 1024 * 1024, /* of each stream of a kept host */
 };
 
 struct stream {
@@ -433,6 +434,49 @@ const struct itrp_snapshot *itr_slot_go_on(struct itr_slot *slot) {
         uv_timer_start(&slot->timer, on_look, LOOK_EVERY_MS, LOOK_EVERY_MS);
     }
     return run_on(slot);
+}
+
+/* A kept host goes on writing to the ledger that it has: the slot needs another one. */
+static void leave_ledger(struct itr_slot *slot) {
+    struct itrp_memory fresh = {0};
+    if (itrp_memory_create(&fresh, ITR_LEDGER_BYTES, &slot->observation->tool) == ITR_OK) {
+        itrp_memory_close(&slot->ledger);
+        slot->ledger = fresh;
+    }
+}
+
+bool itr_slot_keep(struct itr_slot *slot, const char *folder, struct itr_error *err) {
+    struct itr_observation *seen = slot->observation;
+    struct itrp_keep keep = {.limit_bytes = KEPT_OUTPUT_BYTES};
+    char paths[2][1300];
+    uv_os_fd_t ends[2];
+    if (!slot->standing || !slot->ends || slot->end == ITR_END_LOST) {
+        itr_fail(err, ITR_E_UNSUPPORTED, 0, "the host does not hang");
+        return false;
+    }
+    for (int i = 0; i < 2; i++) {
+        snprintf(paths[i], sizeof paths[i], "%s/kept.%s", folder, i == 0 ? "stdout" : "stderr");
+        int result = uv_fileno((const uv_handle_t *)&slot->streams[i].pipe, &ends[i]);
+        if (result != 0 || !slot->streams[i].open) {
+            itr_fail(err, ITR_E_UNSUPPORTED, result, "the host has closed its output");
+            return false;
+        }
+    }
+    keep.output = ends[0];
+    keep.error = ends[1];
+    keep.output_path = paths[0];
+    keep.error_path = paths[1];
+    if (itrp_process_keep(slot->process, &keep, err) != ITR_OK) {
+        return false;
+    }
+    seen->end = slot->end;
+    seen->kept_process = itrp_process_id(slot->process);
+    slot->standing = false;
+    close_stream(&slot->streams[0]);
+    close_stream(&slot->streams[1]);
+    finish_trial(slot);
+    leave_ledger(slot);
+    return true;
 }
 
 void itr_slot_run(struct itr_slot *slot, const struct itr_setup *setup, const struct itr_plan *plan,

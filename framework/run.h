@@ -43,6 +43,11 @@ const struct itrp_snapshot *itr_slot_run_to_stop(struct itr_slot *slot, const st
                                                  struct itr_observation *observation) ITR_MUST_USE;
 const struct itrp_snapshot *itr_slot_go_on(struct itr_slot *slot) ITR_MUST_USE;
 
+/* In place of itr_slot_go_on(), where the host stands since it hangs and is to be ended: leaves it to a person (see
+ * itrp_process_keep()), its output going on into <folder>/kept.stdout and kept.stderr. True: the trial has ended, its host
+ * goes on, and the observation has its id. False, `err` says why: the host stands as before. */
+bool itr_slot_keep(struct itr_slot *slot, const char *folder, struct itr_error *err) ITR_MUST_USE;
+
 /* A host that stands stopped at its exact point. */
 struct itr_held {
     uint32_t process;

@@ -168,6 +168,21 @@ enum itr_status itr_run_check_recorder(const struct itr_cell *cells, size_t coun
                           "--record rr cannot be done here: %s; --chaos perturbs the scheduling without it", why);
 }
 
+enum itr_status itr_run_check_keep(const struct itr_options *options, const struct itr_cell *cells, size_t count,
+                                   struct itr_error *err) {
+    bool any = options->keep_hung == 0 || count == 0;
+    for (size_t i = 0; i < count && !any; i++) {
+        any = !cells[i].debugged && cells[i].record[0] == '\0';
+    }
+    if (options->keep_hung > 0 && !itrp_capabilities()->keeps) {
+        return itr_fail(err, ITR_E_UNSUPPORTED, 0, "--keep-hung cannot be done on this system");
+    }
+    return any ? ITR_OK
+               : itr_fail(err, ITR_E_USAGE, 0,
+                          "--keep-hung: hosts that run under a debugger or a recorder (exact points, --watch, --chaos, --record) end "
+                          "with it; replay --debug holds one at its point");
+}
+
 enum itr_status itr_run_cells(const struct itr_options *options, const struct itr_layout *layout,
                               const struct itr_selection *selection, struct itr_cells *cells, struct itr_error *err) {
     bool ad_hoc = options->library != NULL || options->host != NULL || options->function != NULL;
@@ -203,6 +218,7 @@ void itr_run_campaign_options(const struct itr_options *options, int argc, char 
         .core_limit_bytes = options->core_mib << 20,
         .evidence = options->command == ITR_COMMAND_RUN && options->evidence < UINT32_MAX ? (uint32_t)options->evidence : 0,
         .evidence_core_bytes = options->core_limit_mib << 20,
+        .keep_hung = (uint32_t)options->keep_hung,
         .evidence_total_bytes = options->core_total_mib << 20,
         .progress = !options->quiet,
         .argument_count = argc,
@@ -223,6 +239,9 @@ enum itr_status itr_run_check(const struct itr_options *options, struct itr_erro
     }
     if (options->record != NULL && options->keep == 0) {
         return itr_fail(err, ITR_E_USAGE, 0, "--record and --keep 0 do not go together: traces are kept in failure folders");
+    }
+    if (options->keep_hung > ITR_KEEP_HUNG_MAX) {
+        return itr_fail(err, ITR_E_USAGE, 0, "--keep-hung: up to %d", ITR_KEEP_HUNG_MAX);
     }
     if ((options->has_count && (options->count == 0 || options->count > UINT32_MAX)) ||
         options->control_count > UINT32_MAX || options->jobs > 64) {

@@ -25,6 +25,10 @@ enum itr_status itr_run_cells(const struct itr_options *options, const struct it
  * recorded and cannot be. */
 enum itr_status itr_run_check_recorder(const struct itr_cell *cells, size_t count, struct itr_error *err) ITR_MUST_USE;
 
+/* The same where hanging hosts are to be kept and none of the cells' can be. */
+enum itr_status itr_run_check_keep(const struct itr_options *options, const struct itr_cell *cells, size_t count,
+                                   struct itr_error *err) ITR_MUST_USE;
+
 /* All but the folder: seed, jobs and the like. A random seed where none is given. */
 void itr_run_campaign_options(const struct itr_options *options, int argc, char **argv,
                               struct itr_campaign_options *campaign);

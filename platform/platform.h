@@ -25,6 +25,7 @@ struct itrp_capabilities {
     bool exact_points;   /* a debugger back-end is there */
     bool gates;          /* a host can fire at a symbol by itself: a jump that it writes into the library */
     bool snapshots;      /* hosts can be stopped for evidence (snapshot.h) */
+    bool keeps;          /* hosts can be left to a person (itrp_process_keep()) */
     bool quick_steps;    /* and steps tens of thousands of instructions a second, not a few thousand */
     uint64_t ctrl_routine_address; /* for struct itr_ledger_request, 0 where it is exported */
 };
@@ -143,6 +144,29 @@ struct itrp_activity {
  * recorder lets one thread of its host run at a time, and holds others back. */
 enum itr_status itrp_process_activity(const struct itrp_process *process, bool thorough,
                                       struct itrp_activity *activity, struct itr_error *err) ITR_MUST_USE;
+
+/* ---- a host that is left to a person ---- */
+
+/* What becomes of its output: read on, so that it neither waits for a reader nor dies for want of one, and written to
+ * files of at most `limit_bytes`; further bytes are thrown away. */
+struct itrp_keep {
+    uv_os_fd_t output; /* read ends of its own pipes; still the caller's */
+    uv_os_fd_t error;
+    const char *output_path;
+    const char *error_path;
+    uint64_t limit_bytes;
+};
+
+/* Lets a host that stands still (itrp_process_snapshot()) go on and gives it up: whatever becomes of the runner, and of
+ * the itrp_process, it is not ended, nor told of. The one exception to what itrp_guard_enter() promises, for this host
+ * with its tree. From the loop's thread; itrp_process_close() must follow. After a failure the host stands as before.
+ * ITR_E_UNSUPPORTED for one that is debugged or recorded, or does not stand; ITR_E_LIMIT.
+ * unix: a process of the runner's (its name "initrace-output") reads the pipes until nobody has them open any more.
+ * What the host's children leave behind when they die is not its tree. */
+enum itr_status itrp_process_keep(struct itrp_process *process, const struct itrp_keep *keep,
+                                  struct itr_error *err) ITR_MUST_USE;
+/* How a person ends such a host, its tree too; the process id to follow: "kill -s KILL -- -". Static. */
+const char *itrp_end_command(void);
 
 /* ---- other people's tools, at a host that stands stopped ---- */
 

@@ -16,8 +16,12 @@
 enum { CAPABILITY_PTRACE = 19, CAPABILITY_ADMIN = 21, CAPABILITY_PERFMON = 38 };
 
 const char *const *itrp_attach_commands(void) {
-    static const char *const commands[] = {"gdb -p", NULL};
+    static const char *const commands[] = {"gdb -p", "dlv attach", NULL};
     return commands;
+}
+
+const char *itrp_end_command(void) {
+    return "kill -s KILL -- -";
 }
 
 static bool read_text(const char *path, char *text, size_t room) {

@@ -115,7 +115,7 @@ enum itr_status itrp_guard_enter(struct itr_error *err) {
     sigset_t before;
     pthread_t watcher;
 
-    if (!reserve_low_descriptors() || pipe2(alive, O_CLOEXEC) != 0 ||
+    if (!reserve_low_descriptors() || !itrp_tree_can_spare() || pipe2(alive, O_CLOEXEC) != 0 ||
         prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) {
         return itr_fail(err, ITR_E_SYSTEM, errno, "cannot set up the guard process: %s", strerror(errno));
     }

@@ -43,6 +43,7 @@ struct itrp_process {
     bool handle_open;
     bool closing;
     bool recorder; /* the process is a recorder, its host a child of it */
+    bool kept;     /* it is a person's: its entry in the registry stays, too */
     uv_poll_t watch;
     itrp_exit_fn on_exit;
     void *context;
@@ -462,11 +463,31 @@ void itrp_process_go_on(struct itrp_process *process) {
     }
 }
 
+enum itr_status itrp_process_keep(struct itrp_process *process, const struct itrp_keep *keep, struct itr_error *err) {
+    pid_t reader = 0;
+    if (process->recorder || process->debugger != NULL || process->attached == NULL || process->ended) {
+        return itr_fail(err, ITR_E_UNSUPPORTED, 0, "a host that is debugged or recorded, or does not stand, cannot be kept");
+    }
+    int index = registry_take(process->nonce); /* no other slot takes the reader for a stray */
+    if (index < 0) {
+        return itr_fail(err, ITR_E_LIMIT, 0, "more than %d hosts at once", PROCESSES_MAX);
+    }
+    enum itr_status status = itrp_unix_keep(process->attached, keep, &reader, err);
+    if (status != ITR_OK) {
+        registry_release(index);
+        return status;
+    }
+    registry_set_id(index, reader);
+    process->kept = true;
+    itrp_process_go_on(process);
+    return ITR_OK;
+}
+
 /* ---- end ---- */
 
 void itrp_process_kill(struct itrp_process *process) {
     struct itrp_unix_snapshot *attached = process->attached;
-    if (process->ended || process->id <= 0) {
+    if (process->ended || process->id <= 0 || process->kept) {
         return;
     }
     if (attached != NULL) { /* what is attached dies only when its tracer has heard of it */
@@ -572,7 +593,7 @@ void itrp_process_close(struct itrp_process *process) {
         return;
     }
     process->closing = true;
-    if (process->id > 0 && !process->ended) {
+    if (process->id > 0 && !process->ended && !process->kept) {
         itrp_process_kill(process);
         read_exit(process);
         process->ended = true;
@@ -580,7 +601,9 @@ void itrp_process_close(struct itrp_process *process) {
             strays++; /* nothing more can be done here: the guard ends what is left */
         }
     }
-    registry_release(process->registered);
+    if (!process->kept) {
+        registry_release(process->registered);
+    }
     if (process->debugger != NULL) {
         itrp_debugger_close(process->debugger, on_debugger_closed, process);
         return;

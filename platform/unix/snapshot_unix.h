@@ -4,6 +4,7 @@
 #ifndef INITRACE_PLATFORM_UNIX_SNAPSHOT_UNIX_H
 #define INITRACE_PLATFORM_UNIX_SNAPSHOT_UNIX_H
 
+#include "platform/platform.h"
 #include "platform/snapshot.h"
 
 #include <sys/types.h>
@@ -58,5 +59,18 @@ void itrp_unix_detach(const struct itrp_unix_snapshot *snapshot);
 /* After that, of a process that was killed: waits, at most a second, for the end of those threads that did not stand,
  * which their process could not end without. */
 void itrp_unix_reap_threads(const struct itrp_unix_snapshot *snapshot);
+
+/* ---- keep.c ---- */
+
+/* Makes the process independent of this one, and starts the reader of its output. It stands on. */
+enum itr_status itrp_unix_keep(const struct itrp_unix_snapshot *snapshot, const struct itrp_keep *keep, pid_t *reader,
+                               struct itr_error *err) ITR_MUST_USE;
+
+/* ---- inject.c ---- */
+
+/* Has a thread of the snapshot that stands make a system call that neither waits nor touches memory, and leaves it as it
+ * was. ITR_E_UNSUPPORTED, ITR_E_SYSTEM when it could not be made; what it returned is in `*result`. */
+enum itr_status itrp_unix_inject(const struct itrp_unix_snapshot *snapshot, pid_t thread, int64_t number,
+                                 const uint64_t arguments[5], int64_t *result, struct itr_error *err) ITR_MUST_USE;
 
 #endif

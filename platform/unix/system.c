@@ -25,6 +25,7 @@ static bool kernel_writes_cores_to_directory(void) {
 static void find_capabilities(void) {
     capabilities.signals = true;
     capabilities.snapshots = true;
+    capabilities.keeps = true;
     capabilities.exact_points = true; /* itrp_can_debug() tries whether they are allowed */
     capabilities.quick_steps = true;
     capabilities.core_files = kernel_writes_cores_to_directory();

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -134,14 +135,73 @@ size_t itrp_tree_children(pid_t process, pid_t *children, size_t max) {
     return count;
 }
 
-/* Kills the children that any thread of this process has. Returns how many it saw. */
+/* ---- who is spared ---- */
+
+enum { SPARED_MAX = 256 };
+
+static volatile pid_t *spared; /* 0: no entry */
+
+static void open_spared(void) {
+    void *memory =
+        mmap(NULL, SPARED_MAX * sizeof *spared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    spared = memory != MAP_FAILED ? memory : NULL;
+}
+
+bool itrp_tree_can_spare(void) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, open_spared);
+    return spared != NULL;
+}
+
+/* Puts `process` in the place of `old`. */
+static bool replace_spared(pid_t old, pid_t process) {
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    bool done = false;
+    if (!itrp_tree_can_spare()) {
+        return false;
+    }
+    pthread_mutex_lock(&lock);
+    for (size_t i = 0; i < SPARED_MAX && !done; i++) {
+        done = spared[i] == old;
+        if (done) {
+            spared[i] = process;
+        }
+    }
+    pthread_mutex_unlock(&lock);
+    return done;
+}
+
+bool itrp_tree_spare(pid_t process) {
+    return replace_spared(0, process);
+}
+
+void itrp_tree_spare_no_more(pid_t process) {
+    (void)replace_spared(process, 0);
+}
+
+/* A child's number is its own until it is reaped, so the number alone will do. */
+static bool is_spared(pid_t process) {
+    bool found = false;
+    for (size_t i = 0; spared != NULL && i < SPARED_MAX && !found; i++) {
+        found = spared[i] == process;
+    }
+    return found;
+}
+
+/* ---- the end of all ---- */
+
+/* Kills the children that any thread of this process has, but for those that are spared. Returns how many it saw. */
 static size_t kill_children_of_all_threads(void) {
     pid_t children[512];
     size_t seen = itrp_tree_children(getpid(), children, sizeof children / sizeof children[0]);
+    size_t left = 0;
     for (size_t i = 0; i < seen; i++) {
-        kill(children[i], SIGKILL);
+        if (!is_spared(children[i])) {
+            kill(children[i], SIGKILL);
+            left++;
+        }
     }
-    return seen;
+    return left;
 }
 
 bool itrp_tree_end_descendants(uint32_t timeout_ms) {

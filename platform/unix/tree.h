@@ -21,6 +21,12 @@ bool itrp_tree_has_variable(pid_t process, const char *name, const char *value);
 /* One letter of /proc/PID/stat ('R', 'S', 'Z', …), 0 if it is gone. */
 char itrp_tree_state(pid_t process);
 
+/* Descendants that are left to a person: itrp_tree_end_descendants() passes them by. The list is shared with children
+ * that are forked after the first of these calls. False: no room, or no memory. */
+bool itrp_tree_can_spare(void);
+bool itrp_tree_spare(pid_t process);
+void itrp_tree_spare_no_more(pid_t process);
+
 /* Kills and reaps every descendant of this process, again and again until none is left or
  * `timeout_ms` has passed. Async-signal-safe enough to run in a thread beside stopped work. */
 bool itrp_tree_end_descendants(uint32_t timeout_ms);

@@ -8,6 +8,16 @@ const char *const *itrp_attach_commands(void) {
     return commands;
 }
 
+const char *itrp_end_command(void) {
+    return "taskkill /T /F /PID ";
+}
+
+enum itr_status itrp_process_keep(struct itrp_process *process, const struct itrp_keep *keep, struct itr_error *err) {
+    (void)process;
+    (void)keep;
+    return itr_fail(err, ITR_E_UNSUPPORTED, 0, "hosts cannot be left running on this system yet");
+}
+
 bool itrp_can_attach_gdb(char *text, size_t room) {
     snprintf(text, room, "no debugger is opened on this system");
     return false;
