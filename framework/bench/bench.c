@@ -1,8 +1,8 @@
 /* The benchmark: what recording everything costs. Compares a campaign with a bare start-and-wait loop over
  * the same host, library and shot, two at a time, in alternating rounds of one run, and prints the ratio;
- * with `triage`, measures how fast crash texts are read; with `exact`, compares shots at an exact point with strace --inject; with `memory`, prints the runner's memory
- * early and late in a long campaign. It is no test: it prints
- * figures and judges none. */
+ * with `triage`, measures how fast crash texts are read; with `exact`, compares shots at an exact point with strace --inject;
+ * with `evidence`, a campaign that would take evidence with one that would not; with `memory`, prints the runner's memory
+ * early and late in a long campaign. It is no test: it prints figures and judges none. */
 #include "framework/bench/bench_triage.h"
 #include "framework/campaign.h"
 #include "framework/folder.h"
@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SIDE_BY_SIDE = 2, ROUNDS = 5, SAMPLES_MAX = 100000 };
+enum { SIDE_BY_SIDE = 2, ROUNDS = 5, PAIRS = 20, SAMPLES_MAX = 100000 };
 
 struct bare {
     const struct itr_work *work;
@@ -71,10 +71,17 @@ struct setting {
     char folder[1100];
 };
 
-static enum itr_status run_campaign(const struct setting *setting, uint64_t count, double *rate, struct itr_error *err) {
+static enum itr_status run_campaign(const struct setting *setting, bool evidence, uint64_t count, double *rate,
+                                    struct itr_error *err) {
     struct itr_summary summary;
     struct itr_cell cell = setting->cell;
     struct itr_campaign_options options = {.seed = 1, .jobs = SIDE_BY_SIDE, .keep = 3, .output = setting->folder};
+    if (evidence) { /* as the command line has it, and one host that hangs would be kept */
+        options.evidence = 1;
+        options.evidence_core_bytes = 32u << 20;
+        options.evidence_total_bytes = 512u << 20;
+        options.keep_hung = itrp_capabilities()->keeps ? 1 : 0;
+    }
     cell.count = count;
     itr_folder_remove(setting->folder);
     uint64_t begin_ns = uv_hrtime();
@@ -130,6 +137,40 @@ static double median(double *values) {
     return values[ROUNDS / 2];
 }
 
+/* ---- evidence ---- */
+
+/* Many short rounds, so that both sides see the same machine, and each side first in every other one. The ratio of the
+ * whole is that of the sums; the pairs show how sure it is. */
+static enum itr_status compare_evidence(const struct setting *setting, uint64_t count, struct itr_error *err) {
+    double seconds[2] = {0, 0};
+    double ratio[PAIRS];
+    double rate = 0;
+    uint64_t part = count / PAIRS > 0 ? count / PAIRS : 1;
+    enum itr_status status = run_campaign(setting, true, part, &rate, err); /* warms the caches */
+    for (int i = 0; i < PAIRS && status == ITR_OK; i++) {
+        double rates[2] = {0, 0};
+        for (int half = 0; half < 2 && status == ITR_OK; half++) {
+            int with = (i + half) % 2;
+            status = run_campaign(setting, with != 0, part, &rates[with], err);
+            seconds[with] += status == ITR_OK ? (double)part / rates[with] : 0;
+        }
+        ratio[i] = status == ITR_OK ? rates[1] / rates[0] : 0;
+    }
+    if (status != ITR_OK) {
+        return status;
+    }
+    qsort(ratio, PAIRS, sizeof *ratio, compare_double);
+    double total = (double)(part * PAIRS);
+    printf("%s at %s, %s, %s, two at a time, nothing failing: without evidence %.0f/s, with it %.0f/s, ratio %.3f; of %d pairs, "
+           "the quartiles %.3f, %.3f, %.3f\n",
+           setting->cell.case_name, setting->cell.at, setting->cell.go, setting->cell.system, total / seconds[0],
+           total / seconds[1], seconds[0] / seconds[1], PAIRS, ratio[PAIRS / 4], (ratio[PAIRS / 2 - 1] + ratio[PAIRS / 2]) / 2,
+           ratio[PAIRS - 1 - PAIRS / 4]);
+    return ITR_OK;
+}
+
+/* ---- against others ---- */
+
 static enum itr_status compare_rates(struct setting *setting, bool inject, uint64_t count, struct itr_error *err) {
     double bare[ROUNDS];
     double campaign[ROUNDS];
@@ -139,7 +180,7 @@ static enum itr_status compare_rates(struct setting *setting, bool inject, uint6
     (void)bare_rate(&setting->work, &setting->cell, inject, count / 4, &failures); /* warms the caches */
     for (int i = 0; i < ROUNDS; i++) {
         bare[i] = bare_rate(&setting->work, &setting->cell, inject, count, &failures);
-        enum itr_status status = run_campaign(setting, count, &campaign[i], err);
+        enum itr_status status = run_campaign(setting, false, count, &campaign[i], err);
         if (status != ITR_OK) {
             return status;
         }
@@ -182,7 +223,7 @@ static enum itr_status measure_memory(struct setting *setting, uint64_t count, s
         free(sampler);
         return itr_fail(err, ITR_E_NO_MEMORY, 0, "cannot sample memory");
     }
-    enum itr_status status = run_campaign(setting, count, &rate, err);
+    enum itr_status status = run_campaign(setting, false, count, &rate, err);
     __atomic_store_n(&sampler->stop, 1, __ATOMIC_RELEASE);
     uv_thread_join(&thread);
     if (status == ITR_OK && sampler->count >= 100) {
@@ -203,6 +244,7 @@ int main(int argc, char **argv) {
     struct itr_error err = {0};
     bool memory = argc > 1 && strcmp(argv[1], "memory") == 0;
     bool exact = argc > 1 && strcmp(argv[1], "exact") == 0;
+    bool evidence = argc > 1 && strcmp(argv[1], "evidence") == 0;
     if (argc > 2 && strcmp(argv[1], "triage") == 0) {
         free(setting);
         setvbuf(stdout, NULL, _IONBF, 0);
@@ -213,7 +255,7 @@ int main(int argc, char **argv) {
         return 0;
     }
     if (argc < 4 || setting == NULL) {
-        fprintf(stderr, "usage: initrace_bench rate|memory|exact CASE COUNT [GO]\n       initrace_bench triage MIB\n");
+        fprintf(stderr, "usage: initrace_bench rate|memory|exact|evidence CASE COUNT [GO]\n       initrace_bench triage MIB\n");
         free(setting);
         return 2;
     }
@@ -224,7 +266,9 @@ int main(int argc, char **argv) {
     }
     if (status == ITR_OK) {
         uint64_t count = strtoull(argv[3], NULL, 10);
-        status = memory ? measure_memory(setting, count, &err) : compare_rates(setting, exact, count, &err);
+        status = memory     ? measure_memory(setting, count, &err)
+                 : evidence ? compare_evidence(setting, count, &err)
+                            : compare_rates(setting, exact, count, &err);
     }
     if (status != ITR_OK) {
         fprintf(stderr, "initrace_bench: %s\n", err.text);
