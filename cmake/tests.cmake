@@ -149,6 +149,17 @@ if(NOT WIN32)
   endforeach()
 endif()
 
+# Under what policy the kernel runs hosts: a library that asks it.
+if(NOT WIN32)
+  add_library(policy_library MODULE platform/unix/tests/policy_library.c)
+  target_link_libraries(policy_library PRIVATE initrace_common Threads::Threads)
+  set_target_properties(policy_library PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
+  itr_cmocka_test(self platform/unix/tests/self_scheduling.c)
+  add_dependencies(self_scheduling initrace host_library_host host_library_host_hooked policy_library)
+  target_compile_definitions(self_scheduling PRIVATE "INITRACE_PROGRAM=\"$<TARGET_FILE:initrace>\""
+                             "INITRACE_POLICY_LIBRARY=\"$<TARGET_FILE:policy_library>\"")
+endif()
+
 # A Go library that dies in ways that are known to the line, for the evidence that is taken of that: one of every Go.
 if(NOT WIN32)
   set(itr_faulty_folder "${CMAKE_SOURCE_DIR}/cases/selftest/golibs/faulty")
@@ -340,6 +351,11 @@ if(NOT INITRACE_SANITIZE)
     itr_case_test(case "${file}")
   endforeach()
 endif()
+
+add_test(NAME self.silence COMMAND ${CMAKE_COMMAND}
+         "-DCOMMAND=${CMAKE_CROSSCOMPILING_EMULATOR};$<TARGET_FILE:initrace>" "-DOUTPUT=${itr_campaigns}/self.silence"
+         -P "${CMAKE_SOURCE_DIR}/cmake/silence.cmake")
+set_tests_properties(self.silence PROPERTIES LABELS self TIMEOUT 120 FIXTURES_REQUIRED "campaigns;${itr_test_fixtures}")
 
 # ---- sanitizers ----
 

@@ -1,6 +1,5 @@
-/* Drives trials: slots (threads) take the next trial of the cell list, run, classify, record and count it.
- * The main thread shows progress and listens for interrupts. What comes before the first trial is in
- * campaign_prepare.c. */
+/* Drives trials: slots (threads) take the next trial of the cell list, run, classify, record and count it. What comes
+ * before the first trial is in campaign_prepare.c, what the main thread does meanwhile in campaign_watch.c. */
 #include "framework/campaign.h"
 #include "framework/campaign_evidence.h"
 #include "framework/campaign_keep.h"
@@ -16,12 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SAME_INTERRUPT_NS UINT64_C(100000000)
-
-enum {
-    SHOW_EVERY_MS = 200,
-    JOBS_MAX = 64,
-};
+enum { JOBS_MAX = 64 };
 
 struct worker {
     struct itr_campaign *campaign;
@@ -256,102 +250,21 @@ static void be_a_slot(void *argument) {
     uv_async_send(&campaign->slot_ended);
 }
 
-/* ---- the main thread ---- */
-
-static void on_slot_ended(uv_async_t *async) {
-    struct itr_campaign *campaign = async->data;
-    uv_mutex_lock(&campaign->lock);
-    bool over = campaign->slots_running == 0;
-    uv_mutex_unlock(&campaign->lock);
-    if (over) {
-        uv_stop(&campaign->loop);
-    }
-}
-
-static void on_show(uv_timer_t *timer) {
-    struct itr_campaign *campaign = timer->data;
-    char title[256] = "";
-    struct itr_progress_state state = {.title = title};
-    uv_mutex_lock(&campaign->lock);
-    for (size_t i = 0; i < campaign->summary->count; i++) {
-        state.total += campaign->summary->cells[i].count;
-    }
-    if (campaign->cell < campaign->summary->count) {
-        itr_cell_title(&campaign->summary->cells[campaign->cell], title, sizeof title);
-    }
-    state.done = campaign->finished;
-    state.failures = campaign->failures;
-    uv_mutex_unlock(&campaign->lock);
-    itr_progress_show(&campaign->progress, &state);
-}
-
-static void on_interrupt(uv_signal_t *handle, int number) {
-    struct itr_campaign *campaign = handle->data;
-    (void)number;
-    /* One act of a person or a script may arrive as several signals: to the group, and passed on to us. */
-    if (campaign->interrupt_count > 0 && uv_hrtime() - campaign->interrupted_ns < SAME_INTERRUPT_NS) {
-        return;
-    }
-    campaign->interrupt_count++;
-    campaign->interrupted_ns = uv_hrtime();
-    uv_mutex_lock(&campaign->lock);
-    campaign->stop = true;
-    uv_mutex_unlock(&campaign->lock);
-    if (campaign->interrupt_count == 1) {
-        itr_progress_end(&campaign->progress);
-        fprintf(stderr, "initrace: finishing the trials under way; interrupt again to end at once\n");
-    } else {
-        /* Ends every host too: they do not outlive this process (itrp_guard_enter). What was found is in the
-         * folder already, and `initrace report` reads it. */
-        fprintf(stderr, "initrace: ended at once; initrace report %s shows what was found\n", campaign->folder.path);
-        itr_folder_close(&campaign->folder);
-        _Exit(3);
-    }
-}
-
-static void show_and_wait(struct itr_campaign *campaign) {
-    uv_signal_start(&campaign->interrupts[0], on_interrupt, SIGINT);
-    uv_signal_start(&campaign->interrupts[1], on_interrupt, SIGTERM);
-    uv_timer_start(&campaign->show, on_show, SHOW_EVERY_MS, SHOW_EVERY_MS);
-    uv_run(&campaign->loop, UV_RUN_DEFAULT);
-    itr_progress_end(&campaign->progress);
-}
-
-static void close_loop(struct itr_campaign *campaign) {
-    uv_close((uv_handle_t *)&campaign->slot_ended, NULL);
-    uv_close((uv_handle_t *)&campaign->show, NULL);
-    uv_close((uv_handle_t *)&campaign->interrupts[0], NULL);
-    uv_close((uv_handle_t *)&campaign->interrupts[1], NULL);
-    uv_run(&campaign->loop, UV_RUN_DEFAULT);
-    if (uv_loop_close(&campaign->loop) != 0) {
-        ITR_BUG("the campaign's loop still has handles");
-    }
-}
-
-static void open_loop(struct itr_campaign *campaign) {
-    if (uv_loop_init(&campaign->loop) != 0 ||
-        uv_async_init(&campaign->loop, &campaign->slot_ended, on_slot_ended) != 0) {
-        ITR_BUG("cannot make the campaign's loop");
-    }
-    uv_timer_init(&campaign->loop, &campaign->show);
-    uv_signal_init(&campaign->loop, &campaign->interrupts[0]);
-    uv_signal_init(&campaign->loop, &campaign->interrupts[1]);
-    campaign->slot_ended.data = campaign->show.data = campaign;
-    campaign->interrupts[0].data = campaign->interrupts[1].data = campaign;
-}
+/* ---- all slots ---- */
 
 static void run_slots(struct itr_campaign *campaign) {
     struct worker workers[JOBS_MAX];
+    struct itr_error error = {0};
     uint32_t started = 0;
     uint32_t jobs = campaign->options->jobs < JOBS_MAX ? campaign->options->jobs : JOBS_MAX;
-    open_loop(campaign);
+    itr_campaign_watch_open(campaign);
     campaign->slots_running = jobs;
     campaign->cell_begin_ns = uv_hrtime();
     for (; started < jobs; started++) {
         struct worker *worker = &workers[started];
         *worker = (struct worker){.campaign = campaign, .index = started};
         snprintf(worker->directory, sizeof worker->directory, "%s/hosts/%" PRIu32, campaign->folder.path, started);
-        if (itr_folder_make(worker->directory, &campaign->error) != ITR_OK ||
+        if (itr_folder_make(worker->directory, &error) != ITR_OK ||
             uv_thread_create(&worker->thread, be_a_slot, worker) != 0) {
             break;
         }
@@ -359,7 +272,6 @@ static void run_slots(struct itr_campaign *campaign) {
     uv_mutex_lock(&campaign->lock);
     campaign->slots_running -= jobs - started;
     if (started < jobs) {
-        struct itr_error error = campaign->error;
         if (error.status == ITR_OK) {
             itr_fail(&error, ITR_E_SYSTEM, 0, "cannot start a thread for a slot");
         }
@@ -368,7 +280,7 @@ static void run_slots(struct itr_campaign *campaign) {
     bool any = campaign->slots_running > 0;
     uv_mutex_unlock(&campaign->lock);
     if (any) {
-        show_and_wait(campaign);
+        itr_campaign_watch(campaign);
     }
     for (uint32_t i = 0; i < started; i++) {
         char hosts[1200];
@@ -379,7 +291,7 @@ static void run_slots(struct itr_campaign *campaign) {
             itr_folder_remove(hosts);
         }
     }
-    close_loop(campaign);
+    itr_campaign_watch_close(campaign);
 }
 
 /* ---- after the last ---- */

@@ -8,7 +8,6 @@
 #include "framework/pace.h"
 #include "framework/progress.h"
 #include "framework/sweep.h"
-
 #include "framework/work.h"
 
 #include <uv.h>
@@ -77,13 +76,13 @@ struct itr_campaign {
  * closes and frees what there is. */
 enum itr_status itr_campaign_prepare(struct itr_campaign *campaign, struct itr_error *err) ITR_MUST_USE;
 
-/* Writes campaign.json, anew where it is there. */
-enum itr_status itr_campaign_write(struct itr_campaign *campaign, struct itr_error *err) ITR_MUST_USE;
-
 /* Counts a trial at its place, where its cell is a sweep. */
 void itr_campaign_count_place(struct itr_campaign *campaign, size_t cell, const struct itr_row *row);
 
-/* Gives each cell its trial numbers, one after the other. */
-void itr_campaign_number(struct itr_summary *summary);
+/* The main thread's loop: before the first slot starts; until the last one has ended, which `slot_ended` is sent for; after
+ * all of them were joined. An interrupt sets `stop`, a second one ends the program. */
+void itr_campaign_watch_open(struct itr_campaign *campaign);
+void itr_campaign_watch(struct itr_campaign *campaign);
+void itr_campaign_watch_close(struct itr_campaign *campaign);
 
 #endif

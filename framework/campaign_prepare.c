@@ -16,6 +16,15 @@ enum {
     CALIBRATION_TRIALS = 25,
 };
 
+/* Gives each cell its trial numbers, one after the other. */
+static void number_trials(struct itr_summary *summary) {
+    uint64_t next = 0;
+    for (size_t i = 0; i < summary->count; i++) {
+        summary->cells[i].first_trial = next;
+        next += summary->cells[i].count;
+    }
+}
+
 /* ---- calibration ---- */
 
 static bool needs_calibration(const struct itr_cell *cell) {
@@ -126,8 +135,9 @@ static enum itr_status trace_sweep(struct itr_campaign *campaign, size_t index, 
     struct itr_axis *axis = NULL;
     struct itr_error why = {0};
     if (campaign->options->progress) {
-        fprintf(stderr, "initrace: tracing the %s thread of %s\n", itr_role_name((uint32_t)cell->aim.point.role),
-                cell->case_name);
+        char name[2 * ITR_NAME_MAX];
+        itr_escape_into(name, sizeof name, ITR_ESCAPE_TERMINAL, cell->case_name, strlen(cell->case_name));
+        fprintf(stderr, "initrace: tracing the %s thread of %s\n", itr_role_name((uint32_t)cell->aim.point.role), name);
     }
     snprintf(directory, sizeof directory, "%s/hosts", campaign->folder.path);
     enum itr_status status = itr_trace_cell(&axis, part->work, cell, cell->aim.point.role, directory, &why);
@@ -155,7 +165,7 @@ static enum itr_status trace_sweeps(struct itr_campaign *campaign, struct itr_er
             status = like != i ? sweep_again(campaign, like, i, err) : trace_sweep(campaign, i, err);
         }
     }
-    itr_campaign_number(campaign->summary);
+    number_trials(campaign->summary);
     return status;
 }
 
@@ -182,14 +192,6 @@ static enum itr_status read_sweeps(struct itr_campaign *campaign, struct itr_err
         json_decref(json);
     }
     return status;
-}
-
-void itr_campaign_number(struct itr_summary *summary) {
-    uint64_t next = 0;
-    for (size_t i = 0; i < summary->count; i++) {
-        summary->cells[i].first_trial = next;
-        next += summary->cells[i].count;
-    }
 }
 
 /* All that must be measured before the first trial. */
@@ -237,7 +239,8 @@ static json_t *machine_to_json(void) {
                      itrp_c_library(), "memory_bytes", (json_int_t)uv_get_total_memory());
 }
 
-enum itr_status itr_campaign_write(struct itr_campaign *campaign, struct itr_error *err) {
+/* Writes campaign.json, anew where it is there. */
+static enum itr_status write_campaign(struct itr_campaign *campaign, struct itr_error *err) {
     const struct itr_campaign_options *options = campaign->options;
     json_t *cells = json_array();
     json_t *command = json_array();
@@ -280,7 +283,7 @@ static enum itr_status prepare_new(struct itr_campaign *campaign, struct itr_err
     if (status == ITR_OK) {
         status = measure(campaign, err);
     }
-    return status == ITR_OK ? itr_campaign_write(campaign, err) : status;
+    return status == ITR_OK ? write_campaign(campaign, err) : status;
 }
 
 /* Counts the trials that the folder has, and marks them as done. */
@@ -321,6 +324,21 @@ static enum itr_status prepare_resumed(struct itr_campaign *campaign, struct itr
     return status;
 }
 
+/* Once for each library. */
+static void tell_trouble(const struct itr_campaign *campaign, size_t index) {
+    const struct itr_work *work = campaign->parts[index].work;
+    char line[2 * sizeof work->symbols_trouble];
+    for (size_t i = 0; i < index; i++) {
+        if (strcmp(campaign->parts[i].work->library, work->library) == 0) {
+            return;
+        }
+    }
+    if (work->symbols_trouble[0] != '\0') {
+        itr_escape_into(line, sizeof line, ITR_ESCAPE_TERMINAL, work->symbols_trouble, strlen(work->symbols_trouble));
+        fprintf(stderr, "initrace: %s\n", line);
+    }
+}
+
 static enum itr_status open_work(struct itr_campaign *campaign, size_t index, struct itr_error *err) {
     struct itr_cell *cell = &campaign->summary->cells[index];
     struct itr_work *work = calloc(1, sizeof *work);
@@ -332,6 +350,7 @@ static enum itr_status open_work(struct itr_campaign *campaign, size_t index, st
     enum itr_status status = itr_work_open(work, cell, campaign->layout, err);
     work->setup.core_limit_bytes = campaign->options->core_limit_bytes;
     if (status == ITR_OK) {
+        tell_trouble(campaign, index);
         status = itr_work_resolve(work, cell, err);
         cell->count = cell->skip[0] == '\0' ? cell->count : 0;
     }
@@ -373,10 +392,10 @@ enum itr_status itr_campaign_add_sweep(struct itr_campaign *campaign, size_t lik
                                    .axis_of = campaign->parts[like].axis_of};
     snprintf(cell->at, sizeof cell->at, "%s", at);
     aim_sweep(cell, sweep, shots);
-    itr_campaign_number(summary);
+    number_trials(summary);
     itr_tally_begin(&summary->tallies[index], cell->expect, 0, 0);
     status = write_sweep(campaign, index, err);
-    return status == ITR_OK ? itr_campaign_write(campaign, err) : status;
+    return status == ITR_OK ? write_campaign(campaign, err) : status;
 }
 
 void itr_campaign_count_place(struct itr_campaign *campaign, size_t cell, const struct itr_row *row) {

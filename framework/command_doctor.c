@@ -25,7 +25,9 @@ static void report(struct doctor *doctor, const char *what, bool good, bool need
                                                           "needed", (int)needed, "text", text, "mend", good ? "" : mend));
         return;
     }
-    printf("%-3s %-22s %s%s%s\n", mark, what, text, good || mend[0] == '\0' ? "" : "; ", good ? "" : mend);
+    char clean[1024];
+    itr_escape_into(clean, sizeof clean, ITR_ESCAPE_TERMINAL, text, strlen(text));
+    printf("%-3s %-22s %s%s%s\n", mark, what, clean, good || mend[0] == '\0' ? "" : "; ", good ? "" : mend);
 }
 
 /* Debuggers, ours and others', and rr. */

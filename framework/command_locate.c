@@ -3,6 +3,7 @@
 
 #include "framework/folder.h"
 #include "framework/picture.h"
+#include "framework/record_parts.h"
 #include "framework/report_locate.h"
 #include "framework/run_options.h"
 
@@ -53,7 +54,7 @@ static enum itr_status locate_cell(struct locating *locating, size_t cell, struc
         const char *path = picture[0] != '\0' ? picture : NULL;
         itr_report_located(&locating->text, &located, &locating->summary, path);
         itr_text_add(&locating->text, "\n");
-        json_array_append_new(locating->json, itr_located_to_json(&located, &locating->summary, path));
+        itr_record_append(&locating->json, itr_located_to_json(&located, &locating->summary, path));
     }
     itr_located_release(&located);
     return status;

@@ -3,7 +3,7 @@
 
 #include "framework/folder.h"
 #include "framework/hold.h"
-#include "framework/record.h"
+#include "framework/record_parts.h"
 #include "framework/work.h"
 
 #include <inttypes.h>
@@ -162,7 +162,7 @@ static json_t *run_again(const struct replay *replay, struct itr_work *work, str
                    result.signature, result.detail[0] ? ": " : "", result.detail);
         }
         if (json_array_size(list) < 1000) {
-            json_array_append_new(list, itr_record_to_json(&record));
+            itr_record_append(&list, itr_record_to_json(&record));
         }
     }
     return list;
@@ -282,10 +282,12 @@ static int show(const struct itr_options *options, const struct replay *replay, 
                                         "replayed", trials),
                               code);
     }
+    char signature[2 * ITR_SIGNATURE_MAX]; /* from a file that anybody may have written */
+    itr_escape_into(signature, sizeof signature, ITR_ESCAPE_TERMINAL, replay->then.signature, strlen(replay->then.signature));
     json_decref(trials);
     printf("recorded: %s%s%s; the same again in %" PRIu64 " of %" PRIu64 "\n",
-           itr_outcome_name((uint32_t)replay->then.outcome), replay->then.signature[0] ? ": " : "",
-           replay->then.signature, counts->same, counts->trials);
+           itr_outcome_name((uint32_t)replay->then.outcome), signature[0] ? ": " : "", signature, counts->same,
+           counts->trials);
     return code;
 }
 

@@ -50,6 +50,7 @@ int itr_command_report(const struct itr_options *options) {
         if (status == ITR_OK) {
             status = join(&all, &one, &error);
         }
+        itr_summary_release(&one); /* empty, where it went into `all` */
     }
     if (status != ITR_OK) {
         itr_summary_release(&all);

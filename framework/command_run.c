@@ -24,7 +24,11 @@ static enum itr_status read_resumed(const struct itr_options *options, struct it
     }
     const json_t *list = json_object_get(json, "cells");
     cells->items = calloc(json_array_size(list) + 1, sizeof *cells->items);
-    for (size_t i = 0; i < json_array_size(list) && status == ITR_OK && cells->items != NULL; i++) {
+    if (cells->items == NULL) {
+        json_decref(json);
+        return itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory reading %s", options->output);
+    }
+    for (size_t i = 0; i < json_array_size(list) && status == ITR_OK; i++) {
         status = itr_cell_from_json(json_array_get(list, i), &cells->items[i], err);
         cells->count++;
     }

@@ -28,7 +28,12 @@ int itr_complain(const struct itr_error *error) {
 }
 
 int itr_print_json(json_t *json, int exit_code) {
-    int result = json != NULL ? json_dumpf(json, stdout, JSON_INDENT(1)) : -1;
+    if (json == NULL) {
+        struct itr_error error = {0};
+        itr_fail(&error, ITR_E_NO_MEMORY, 0, "out of memory for the answer");
+        return itr_complain(&error);
+    }
+    int result = json_dumpf(json, stdout, JSON_INDENT(1));
     json_decref(json);
     putchar('\n');
     return result == 0 && fflush(stdout) == 0 ? exit_code : ITR_EXIT_TOOL;

@@ -131,18 +131,22 @@ enum itr_status itr_folder_create(struct itr_folder *folder, const char *path, c
 /* Cuts trials.jsonl after its last newline. */
 static enum itr_status cut_unfinished_line(const char *path, struct itr_error *err) {
     FILE *file = fopen(path, "rb");
-    long keep = 0;
+    int64_t at = 0;
+    int64_t keep = 0;
     int byte = 0;
     uv_fs_t request;
     if (file == NULL) {
         return ITR_OK;
     }
     while ((byte = fgetc(file)) != EOF) {
-        if (byte == '\n') {
-            keep = ftell(file);
-        }
+        at++;
+        keep = byte == '\n' ? at : keep;
     }
+    bool read = ferror(file) == 0;
     fclose(file);
+    if (!read) { /* what comes after the fault is not to be cut off */
+        return itr_fail(err, ITR_E_SYSTEM, 0, "%s cannot be read to its end", path);
+    }
     int opened = uv_fs_open(NULL, &request, path, UV_FS_O_RDWR, 0, NULL);
     uv_fs_req_cleanup(&request);
     int result = opened < 0 ? opened : uv_fs_ftruncate(NULL, &request, opened, keep, NULL);

@@ -107,35 +107,57 @@ struct sources {
     bool for_this_system;
 };
 
+/* ITR_E_LIMIT: a flag that is cut would be another flag, a source that is left out another library. */
+static enum itr_status read_flags(const char *folder, const char *name, struct sources *sources, struct itr_error *err) {
+    char path[1400];
+    char line[sizeof sources->flags - 16];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    if (!read_line(path, line, sizeof line)) {
+        return itr_fail(err, ITR_E_FORMAT, 0, "%s: expected one line with the linker's flags", path);
+    }
+    if (strlen(line) + 2 >= sizeof line) {
+        return itr_fail(err, ITR_E_LIMIT, 0, "%s: more than %zu bytes of flags", path, sizeof line - 3);
+    }
+    snprintf(sources->flags, sizeof sources->flags, "-ldflags=%s", line);
+    return ITR_OK;
+}
+
+static enum itr_status add_source(const char *folder, const char *name, struct sources *sources, struct itr_error *err) {
+    if (sources->count == SOURCES_MAX || strlen(name) >= sizeof sources->files[0]) {
+        return itr_fail(err, ITR_E_LIMIT, 0, "%s: more than %d sources, or one with a name of over %zu bytes", folder, SOURCES_MAX,
+                        sizeof sources->files[0] - 1);
+    }
+    memcpy(sources->files[sources->count++], name, strlen(name) + 1);
+    return ITR_OK;
+}
+
 /* A golib folder with files ldflags.SYSTEM is for those systems only. */
 static enum itr_status read_sources(const char *folder, struct sources *sources, struct itr_error *err) {
     char mine[64];
     uv_fs_t request;
     uv_dirent_t entry;
     bool limited = false;
+    enum itr_status status = ITR_OK;
     *sources = (struct sources){0};
     snprintf(mine, sizeof mine, "ldflags.%s", itrp_system_family());
     int result = uv_fs_scandir(NULL, &request, folder, 0, NULL);
+    if (result < 0) {
+        status = itr_fail(err, ITR_E_NOT_FOUND, result, "cannot list %s: %s", folder, uv_strerror(result));
+    }
+    /* To the end also after a failure: libuv frees the last entry with the end of the list only. */
     while (result >= 0 && uv_fs_scandir_next(&request, &entry) == 0) {
         const char *dot = strrchr(entry.name, '.');
-        if (dot != NULL && strcmp(dot, ".go") == 0 && sources->count < SOURCES_MAX) {
-            snprintf(sources->files[sources->count++], sizeof sources->files[0], "%s", entry.name);
-        } else if (strncmp(entry.name, "ldflags.", 8) == 0) {
-            limited = true;
-            if (strcmp(entry.name, mine) == 0) {
-                char path[1400];
-                char line[400];
-                snprintf(path, sizeof path, "%s/%s", folder, mine);
-                if (read_line(path, line, sizeof line)) {
-                    snprintf(sources->flags, sizeof sources->flags, "-ldflags=%s", line);
-                }
-            }
+        bool is_flags = strncmp(entry.name, "ldflags.", 8) == 0;
+        limited = limited || is_flags;
+        if (status == ITR_OK && dot != NULL && strcmp(dot, ".go") == 0) {
+            status = add_source(folder, entry.name, sources, err);
+        } else if (status == ITR_OK && is_flags && strcmp(entry.name, mine) == 0) {
+            status = read_flags(folder, mine, sources, err);
         }
     }
     uv_fs_req_cleanup(&request);
     sources->for_this_system = !limited || sources->flags[0] != '\0';
-    return result >= 0 ? ITR_OK
-                       : itr_fail(err, ITR_E_NOT_FOUND, result, "cannot list %s: %s", folder, uv_strerror(result));
+    return status;
 }
 
 static enum itr_status build_one(const struct itr_layout *layout, const char *root, const char *label,

@@ -89,6 +89,13 @@ bool itr_image_add_symbol(struct itr_image *image, const struct itr_symbol *symb
 /* Room for `count` symbols at once, so that tables do not grow by steps. */
 bool itr_image_reserve_symbols(struct itr_image *image, uint64_t count);
 
+/* Sorts the sections by address. */
+void itr_image_order_sections(struct itr_image *image);
+
+/* Sorts the symbols by address, drops doubles, chooses one for each address and gives an end to those that have none;
+ * false when memory was refused. After the sections, and once. */
+bool itr_image_order_symbols(struct itr_image *image);
+
 /* Fills sections, ranges, symbols and what the format knows of the build. ITR_E_FORMAT and
  * ITR_E_UNSUPPORTED as itr_image_open(); memory refused shows in `no_memory`. */
 enum itr_status itr_image_read_elf(struct itr_image *image, struct itr_error *err);

@@ -1,37 +1,10 @@
-/* Takes x86-64 instructions apart: prefixes, opcode, operand, immediate. It writes no sentences
- * (instruction_text.c does). */
-#include "framework/instruction.h"
+/* Takes x86-64 instructions apart: prefixes, opcode, operand, immediate. Whether one stores and where it leads to is in
+ * instruction_effect.c, sentences in instruction_text.c. */
+#include "framework/instruction_parts.h"
 
 #include <string.h>
 
-enum {
-    MAP_ONE = 0, /* one-byte opcodes */
-    MAP_0F = 1,
-    MAP_0F38 = 2,
-    MAP_0F3A = 3,
-};
-
-/* What is known while an instruction is read. */
-struct reader {
-    const uint8_t *bytes;
-    size_t count; /* at most ITR_INSTRUCTION_BYTES_MAX */
-    size_t at;
-    bool cut;
-    bool operand16; /* 66 */
-    bool address32; /* 67 */
-    bool lock;
-    uint8_t repeat; /* F2, F3 or 0 */
-    uint8_t rex;
-    bool vex; /* VEX or EVEX */
-    bool evex;
-    bool vector_index; /* the SIB's index is a vector */
-    unsigned map;
-    uint8_t opcode;
-    bool has_modrm;
-    uint8_t modrm;
-};
-
-static uint8_t next_byte(struct reader *in) {
+static uint8_t next_byte(struct itr_instruction_reader *in) {
     if (in->at >= in->count) {
         in->cut = true;
         return 0;
@@ -40,7 +13,7 @@ static uint8_t next_byte(struct reader *in) {
 }
 
 /* A signed number of 0, 1, 2, 4 or 8 bytes, lowest first. */
-static int64_t next_number(struct reader *in, unsigned width) {
+static int64_t next_number(struct itr_instruction_reader *in, unsigned width) {
     uint64_t value = 0;
     for (unsigned i = 0; i < width; i++) {
         value |= (uint64_t)next_byte(in) << 8 * i;
@@ -97,7 +70,7 @@ static bool two_is_invalid(uint8_t opcode) {
 }
 
 /* Bytes of the immediate (or relative target) that follows the operand. */
-static unsigned one_immediate(const struct reader *in) {
+static unsigned one_immediate(const struct itr_instruction_reader *in) {
     uint8_t opcode = in->opcode;
     unsigned full = in->operand16 && (in->rex & 8) == 0 ? 2 : 4;
     if (opcode < 0x40) {
@@ -141,12 +114,12 @@ static unsigned one_immediate(const struct reader *in) {
     }
 }
 
-static unsigned immediate_bytes(const struct reader *in) {
-    if (in->map == MAP_ONE) {
+static unsigned immediate_bytes(const struct itr_instruction_reader *in) {
+    if (in->map == ITR_OPCODES_ONE) {
         return one_immediate(in);
     }
-    if (in->map != MAP_0F) {
-        return in->map == MAP_0F3A ? 1 : 0;
+    if (in->map != ITR_OPCODES_0F) {
+        return in->map == ITR_OPCODES_0F3A ? 1 : 0;
     }
     if (!in->vex && in->opcode >= 0x80 && in->opcode <= 0x8f) {
         return 4;
@@ -169,14 +142,14 @@ static unsigned immediate_bytes(const struct reader *in) {
 }
 
 /* C4, C5 or 62 was read: the rest of that prefix, and the opcode. False: not valid. */
-static bool read_vector_prefix(struct reader *in, uint8_t first) {
+static bool read_vector_prefix(struct itr_instruction_reader *in, uint8_t first) {
     uint8_t a = next_byte(in);
     uint8_t b;
     if (in->lock || in->repeat != 0 || in->operand16 || in->rex != 0) {
         return false;
     }
     in->vex = true;
-    in->map = MAP_0F;
+    in->map = ITR_OPCODES_0F;
     b = a;
     if (first != 0xc5) {
         in->map = first == 0xc4 ? a & 0x1f : a & 7;
@@ -187,17 +160,17 @@ static bool read_vector_prefix(struct reader *in, uint8_t first) {
         in->evex = true;
         next_byte(in);
         if (in->map == 5 || in->map == 6) {
-            in->map = MAP_0F38; /* no immediates there either */
+            in->map = ITR_OPCODES_0F38; /* no immediates there either */
         }
     }
     in->operand16 = (b & 3) == 1;
     in->repeat = (b & 3) == 2 ? 0xf3 : (b & 3) == 3 ? 0xf2 : 0;
     in->opcode = next_byte(in);
-    in->has_modrm = in->map != MAP_0F || in->opcode != 0x77;
-    return in->map >= MAP_0F && in->map <= MAP_0F3A;
+    in->has_modrm = in->map != ITR_OPCODES_0F || in->opcode != 0x77;
+    return in->map >= ITR_OPCODES_0F && in->map <= ITR_OPCODES_0F3A;
 }
 
-static bool read_opcode(struct reader *in) {
+static bool read_opcode(struct itr_instruction_reader *in) {
     uint8_t byte = next_byte(in);
     if (byte == 0xc4 || byte == 0xc5 || byte == 0x62) {
         return read_vector_prefix(in, byte);
@@ -207,10 +180,10 @@ static bool read_opcode(struct reader *in) {
         in->has_modrm = one_has_modrm(byte);
         return !one_is_invalid(byte);
     }
-    in->map = MAP_0F;
+    in->map = ITR_OPCODES_0F;
     in->opcode = next_byte(in);
     if (in->opcode == 0x38 || in->opcode == 0x3a) {
-        in->map = in->opcode == 0x38 ? MAP_0F38 : MAP_0F3A;
+        in->map = in->opcode == 0x38 ? ITR_OPCODES_0F38 : ITR_OPCODES_0F3A;
         in->opcode = next_byte(in);
         in->has_modrm = true;
         return true;
@@ -219,7 +192,7 @@ static bool read_opcode(struct reader *in) {
     return !two_is_invalid(in->opcode);
 }
 
-static void read_prefixes(struct reader *in, struct itr_instruction *out) {
+static void read_prefixes(struct itr_instruction_reader *in, struct itr_instruction *out) {
     while (in->at < in->count) {
         uint8_t byte = in->bytes[in->at];
         if ((byte & 0xf0) == 0x40) {
@@ -247,7 +220,7 @@ static void read_prefixes(struct reader *in, struct itr_instruction *out) {
 }
 
 /* The rest of the operand after its ModRM byte. `*relative`: to the instruction's end. */
-static void read_operand(struct reader *in, struct itr_instruction *out, bool *relative) {
+static void read_operand(struct itr_instruction_reader *in, struct itr_instruction *out, bool *relative) {
     unsigned mode = in->modrm >> 6;
     uint8_t low = in->modrm & 7;
     uint8_t high_base = (in->rex & 1) != 0 ? 8 : 0;
@@ -278,144 +251,11 @@ static void read_operand(struct reader *in, struct itr_instruction *out, bool *r
     out->displacement = next_number(in, width);
 }
 
-/* ---- what it does ---- */
-
-static bool one_stores(const struct reader *in) {
-    uint8_t opcode = in->opcode;
-    unsigned digit = in->modrm >> 3 & 7;
-    if (opcode < 0x40) {
-        return (opcode & 6) == 0 && opcode < 0x38;
-    }
-    switch (opcode) {
-    case 0x80:
-    case 0x81:
-    case 0x83: return digit != 7;
-    case 0x86:
-    case 0x87:
-    case 0x88:
-    case 0x89:
-    case 0x8c:
-    case 0x8f:
-    case 0xc0:
-    case 0xc1:
-    case 0xc6:
-    case 0xc7:
-    case 0xd0:
-    case 0xd1:
-    case 0xd2:
-    case 0xd3: return true;
-    case 0xd9: return digit == 2 || digit == 3 || digit >= 6;
-    case 0xdb: return (digit >= 1 && digit <= 3) || digit == 7;
-    case 0xdd: return (digit >= 1 && digit <= 3) || digit >= 6;
-    case 0xdf: return (digit >= 1 && digit <= 3) || digit >= 6;
-    case 0xf6:
-    case 0xf7: return digit == 2 || digit == 3;
-    case 0xfe:
-    case 0xff: return digit <= 1;
-    default: return false;
-    }
-}
-
-static bool two_stores(const struct reader *in) {
-    unsigned digit = in->modrm >> 3 & 7;
-    switch (in->opcode) {
-    case 0x00: return digit <= 1;
-    case 0x01: return digit <= 1 || digit == 4;
-    case 0x11:
-    case 0x13:
-    case 0x17:
-    case 0x29:
-    case 0x2b:
-    case 0x7f:
-    case 0xd6:
-    case 0xe7: return true;
-    case 0x7e: return in->repeat != 0xf3;
-    case 0xa4:
-    case 0xa5:
-    case 0xab:
-    case 0xac:
-    case 0xad:
-    case 0xb0:
-    case 0xb1:
-    case 0xb3:
-    case 0xbb:
-    case 0xc0:
-    case 0xc1:
-    case 0xc3: return !in->vex;
-    case 0xae: return digit == 0 || digit == 3 || digit == 4 || (digit == 6 && in->repeat == 0);
-    case 0xba: return digit >= 5;
-    case 0xc7: return digit == 1 || digit == 3 || digit == 4 || digit == 5;
-    case 0x91: return true; /* SETNO, KMOV */
-    default: return !in->vex && in->opcode >= 0x90 && in->opcode <= 0x9f;
-    }
-}
-
-static bool higher_stores(const struct reader *in) {
-    uint8_t opcode = in->opcode;
-    if (in->map == MAP_0F38) {
-        if (!in->vex) {
-            return (opcode == 0xf1 && in->repeat != 0xf2) || opcode == 0xf9 || opcode == 0xfb;
-        }
-        return opcode == 0x2e || opcode == 0x2f || opcode == 0x8e ||
-               (in->evex &&
-                (opcode == 0x63 || opcode == 0x8a || opcode == 0x8b ||
-                 (opcode >= 0xa0 && opcode <= 0xa3) ||
-                 (in->repeat == 0xf3 && opcode >= 0x10 && opcode <= 0x35 && (opcode & 0xf) <= 5)));
-    }
-    return (opcode >= 0x14 && opcode <= 0x17) ||
-           (in->vex && (opcode == 0x19 || opcode == 0x1b || opcode == 0x1d || opcode == 0x39 ||
-                        opcode == 0x3b));
-}
-
-static bool names_only(const struct reader *in) {
-    if (in->map == MAP_ONE) {
-        return in->opcode == 0x8d;
-    }
-    return in->map == MAP_0F && !in->vex &&
-           (in->opcode == 0x0d || (in->opcode >= 0x18 && in->opcode <= 0x1f));
-}
-
-static enum itr_instruction_kind kind_of(const struct reader *in) {
-    uint8_t opcode = in->opcode;
-    unsigned digit = in->modrm >> 3 & 7;
-    if (in->vex || in->map > MAP_0F) {
-        return ITR_INSTRUCTION_OTHER;
-    }
-    if (in->map == MAP_0F) {
-        if (opcode >= 0x80 && opcode <= 0x8f) {
-            return ITR_INSTRUCTION_BRANCH;
-        }
-        return opcode == 0x05 || opcode == 0x34                     ? ITR_INSTRUCTION_SYSCALL
-               : opcode == 0x0b || opcode == 0xb9 || opcode == 0xff ? ITR_INSTRUCTION_TRAP
-                                                                    : ITR_INSTRUCTION_OTHER;
-    }
-    if ((opcode >= 0x70 && opcode <= 0x7f) || (opcode >= 0xe0 && opcode <= 0xe3)) {
-        return ITR_INSTRUCTION_BRANCH;
-    }
-    switch (opcode) {
-    case 0xe8: return ITR_INSTRUCTION_CALL;
-    case 0xe9:
-    case 0xeb: return ITR_INSTRUCTION_JUMP;
-    case 0xc2:
-    case 0xc3:
-    case 0xca:
-    case 0xcb:
-    case 0xcf: return ITR_INSTRUCTION_RETURN;
-    case 0xcc:
-    case 0xcd:
-    case 0xf1:
-    case 0xf4: return ITR_INSTRUCTION_TRAP;
-    case 0xff:
-        return digit == 2 || digit == 3   ? ITR_INSTRUCTION_CALL
-               : digit == 4 || digit == 5 ? ITR_INSTRUCTION_JUMP
-                                          : ITR_INSTRUCTION_OTHER;
-    default: return ITR_INSTRUCTION_OTHER;
-    }
-}
+/* ---- all of it ---- */
 
 /* Bytes that are stored without a ModRM byte: MOVS, STOS and INS through RDI, MOV to an address. */
-static void without_modrm(const struct reader *in, int64_t number, struct itr_instruction *out) {
-    if (in->map != MAP_ONE) {
+static void without_modrm(const struct itr_instruction_reader *in, int64_t number, struct itr_instruction *out) {
+    if (in->map != ITR_OPCODES_ONE) {
         return;
     }
     switch (in->opcode) {
@@ -442,11 +282,11 @@ static void without_modrm(const struct reader *in, int64_t number, struct itr_in
     }
 }
 
-static void finish(const struct reader *in, uint64_t rva, int64_t number, bool relative,
+static void finish(const struct itr_instruction_reader *in, uint64_t rva, int64_t number, bool relative,
                    struct itr_instruction *out) {
     uint64_t end = rva + in->at;
     out->length = (uint8_t)in->at;
-    out->kind = kind_of(in);
+    out->kind = itr_instruction_kind(in);
     if (relative) {
         out->rip_relative = true;
         out->address = end + (uint64_t)out->displacement;
@@ -464,15 +304,13 @@ static void finish(const struct reader *in, uint64_t rva, int64_t number, bool r
         }
         return;
     }
-    out->address_only = names_only(in);
-    out->stores = in->map == MAP_ONE  ? one_stores(in)
-                  : in->map == MAP_0F ? two_stores(in)
-                                      : higher_stores(in);
-    out->atomic = in->lock || (in->map == MAP_ONE && (in->opcode == 0x86 || in->opcode == 0x87));
+    out->address_only = itr_instruction_names_only(in);
+    out->stores = itr_instruction_stores(in);
+    out->atomic = in->lock || (in->map == ITR_OPCODES_ONE && (in->opcode == 0x86 || in->opcode == 0x87));
 }
 
-static bool gathers(const struct reader *in) {
-    return in->vex && in->map == MAP_0F38 &&
+static bool gathers(const struct itr_instruction_reader *in) {
+    return in->vex && in->map == ITR_OPCODES_0F38 &&
            ((in->opcode >= 0x90 && in->opcode <= 0x93) ||
             (in->evex && ((in->opcode >= 0xa0 && in->opcode <= 0xa3) || in->opcode == 0xc6 ||
                           in->opcode == 0xc7)));
@@ -481,7 +319,7 @@ static bool gathers(const struct reader *in) {
 bool itr_instruction_decode(const uint8_t *bytes, size_t count, uint64_t rva,
                             struct itr_instruction *out) {
     struct itr_instruction found = {.base = ITR_REGISTER_NONE, .index = ITR_REGISTER_NONE};
-    struct reader in = {.bytes = bytes, .count = count};
+    struct itr_instruction_reader in = {.bytes = bytes, .count = count};
     bool relative = false;
     unsigned width;
     int64_t number;
@@ -496,7 +334,7 @@ bool itr_instruction_decode(const uint8_t *bytes, size_t count, uint64_t rva,
     if (in.has_modrm) {
         in.modrm = next_byte(&in);
         in.vector_index = gathers(&in);
-        if (in.map == MAP_0F && !in.vex && in.opcode >= 0x20 && in.opcode <= 0x23) {
+        if (in.map == ITR_OPCODES_0F && !in.vex && in.opcode >= 0x20 && in.opcode <= 0x23) {
             in.modrm |= 0xc0; /* control and debug registers: never memory */
         }
         read_operand(&in, &found, &relative);

@@ -112,9 +112,12 @@ void itr_judge(const struct itr_cell *cell, const struct itr_tally *tally, struc
     }
     if (itr_tally_valid(tally) == 0) {
         verdict->judgement = ITR_JUDGEMENT_INCONCLUSIVE;
-        snprintf(verdict->sentence, sizeof verdict->sentence,
-                 tally->trials == 0 ? "no trial was run"
-                                    : "no shot landed: this point does not occur in this host and library");
+        if (tally->trials == 0) {
+            snprintf(verdict->sentence, sizeof verdict->sentence, "no trial was run, so nothing was tested");
+        } else {
+            snprintf(verdict->sentence, sizeof verdict->sentence,
+                     "not reached: no shot landed in %" PRIu64 " trials, so nothing was tested", tally->trials);
+        }
         return;
     }
     if (find_new(cell, tally, verdict) || find_changed_rate(cell, tally, verdict) ||
@@ -125,22 +128,56 @@ void itr_judge(const struct itr_cell *cell, const struct itr_tally *tally, struc
              tally->outcomes[cell->expect], tally->trials, itr_outcome_name((uint32_t)cell->expect));
 }
 
-int itr_judge_exit_code(const struct itr_cell *cells, const struct itr_verdict *verdicts, size_t count) {
-    bool finding = false;
-    bool control_failed = false;
-    size_t conclusive = 0;
+/* What the cells of a campaign came to. */
+struct sum {
+    bool tool_error;
+    bool finding;
+    bool control_failed;
+    size_t tested;
+    size_t not_reached;
+};
+
+static struct sum sum_up(const struct itr_cell *cells, const struct itr_verdict *verdicts, size_t count) {
+    struct sum sum = {0};
     for (size_t i = 0; i < count; i++) {
         enum itr_judgement judgement = verdicts[i].judgement;
-        if (judgement == ITR_JUDGEMENT_TOOL_ERROR) {
-            return 4;
-        }
         bool bad = judgement == ITR_JUDGEMENT_NEW || judgement == ITR_JUDGEMENT_RATE;
-        control_failed = control_failed || (bad && cells[i].control[0] != '\0');
-        finding = finding || (bad && cells[i].control[0] == '\0');
-        conclusive += judgement != ITR_JUDGEMENT_INCONCLUSIVE && judgement != ITR_JUDGEMENT_SKIPPED ? 1 : 0;
+        sum.tool_error = sum.tool_error || judgement == ITR_JUDGEMENT_TOOL_ERROR;
+        sum.control_failed = sum.control_failed || (bad && cells[i].control[0] != '\0');
+        sum.finding = sum.finding || (bad && cells[i].control[0] == '\0');
+        sum.not_reached += judgement == ITR_JUDGEMENT_INCONCLUSIVE ? 1 : 0;
+        sum.tested += judgement != ITR_JUDGEMENT_INCONCLUSIVE && judgement != ITR_JUDGEMENT_SKIPPED ? 1 : 0;
     }
-    if (control_failed || conclusive == 0) {
+    return sum;
+}
+
+static int code_of(const struct sum *sum) {
+    if (sum->tool_error) {
+        return 4;
+    }
+    if (sum->control_failed || sum->tested == 0) {
         return 3;
     }
-    return finding ? 1 : 0;
+    return sum->finding ? 1 : sum->not_reached > 0 ? 3 : 0;
+}
+
+int itr_judge_exit_code(const struct itr_cell *cells, const struct itr_verdict *verdicts, size_t count) {
+    struct sum sum = sum_up(cells, verdicts, count);
+    return code_of(&sum);
+}
+
+bool itr_judge_no_verdict(const struct itr_cell *cells, const struct itr_verdict *verdicts, size_t count, char *why,
+                          size_t room) {
+    struct sum sum = sum_up(cells, verdicts, count);
+    if (code_of(&sum) != 3) {
+        return false;
+    }
+    if (sum.control_failed) {
+        snprintf(why, room, "a control failed");
+    } else if (sum.not_reached > 0) {
+        snprintf(why, room, "nothing was tested in %zu of %zu cells: see no-shot above", sum.not_reached, count);
+    } else {
+        snprintf(why, room, "everything was skipped");
+    }
+    return true;
 }

@@ -11,7 +11,7 @@
     X(NEW, "finding")            /* a failure that is not known */                                 \
     X(RATE, "rate-changed")      /* a known failure, but too seldom, never, or too often */        \
     X(INCONCLUSIVE, "no-shot")   /* no shot landed: nothing is known */                            \
-    X(TOOL_ERROR, "tool-error")  /* the tool failed in trials, or counting */                              \
+    X(TOOL_ERROR, "tool-error")  /* the tool failed in trials, or counting */                      \
     X(SKIPPED, "skipped")        /* not run: the library has no such point */
 
 enum itr_judgement {
@@ -32,8 +32,12 @@ struct itr_verdict {
 const char *itr_judgement_name(enum itr_judgement judgement);
 void itr_judge(const struct itr_cell *cell, const struct itr_tally *tally, struct itr_verdict *verdict);
 
-/* Exit code of a campaign (DESIGN): 0, 1 a finding, 3 inconclusive or a failed control, 4 the tool failed.
- * `verdicts` has one entry a cell. */
+/* Exit code of a campaign: 4 the tool failed; 3 a control failed, or nothing at all was tested; 1 a finding; 3 a cell in
+ * which no shot landed; else 0, a cell that was skipped beside others included. `verdicts` has one entry a cell. */
 int itr_judge_exit_code(const struct itr_cell *cells, const struct itr_verdict *verdicts, size_t count);
+
+/* True if that is 3; then one line in `why` says what for. */
+bool itr_judge_no_verdict(const struct itr_cell *cells, const struct itr_verdict *verdicts, size_t count, char *why,
+                          size_t room);
 
 #endif

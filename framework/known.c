@@ -2,13 +2,14 @@
 #include "framework/known.h"
 
 #include "framework/casefile_values.h"
+#include "framework/json.h"
+#include "framework/layout.h"
 #include "framework/match.h"
 #include "framework/outcome.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uv.h>
 
 #define STEP(call)                                                                                 \
     if (status == ITR_OK) {                                                                        \
@@ -118,72 +119,40 @@ void itr_known_release(struct itr_known_list *list) {
 static enum itr_status read_file(const char *folder, const char *name, struct itr_known_failure *failure,
                                  struct itr_error *err) {
     char path[4096];
-    json_error_t why;
+    json_t *root = NULL;
     struct itr_reader reader = {.file = path, .where = "", .err = err};
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    json_t *root = json_load_file(path, JSON_REJECT_DUPLICATES, &why);
-    if (root == NULL) {
-        return itr_fail(err, ITR_E_FORMAT, 0, "%s:%d:%d: %s", path, why.line, why.column, why.text);
-    }
-    enum itr_status status = itr_string_set(&reader, &failure->name, name);
-    if (status == ITR_OK) {
-        failure->name[strlen(name) - strlen(".json")] = '\0';
-        status = read_root(&reader, root, failure);
-    }
+    snprintf(path, sizeof path, "%s/%s.json", folder, name);
+    enum itr_status status = itr_json_read(path, ITR_KNOWN_FILE_BYTES_MAX, JSON_REJECT_DUPLICATES, &root, err);
+    STEP(itr_string_set(&reader, &failure->name, name))
+    STEP(read_root(&reader, root, failure))
     json_decref(root);
     return status;
 }
 
-static int compare_failures(const void *a, const void *b) {
-    return strcmp(((const struct itr_known_failure *)a)->name, ((const struct itr_known_failure *)b)->name);
-}
-
-static bool is_json(const char *name) {
-    size_t length = strlen(name);
-    return length > 5 && name[0] != '.' && strcmp(name + length - 5, ".json") == 0;
-}
-
-static enum itr_status add_file(const char *folder, const char *name, struct itr_known_list *list, struct itr_error *err) {
-    struct itr_known_failure failure = {0};
-    struct itr_known_failure *grown;
+static enum itr_status read_files(const char *folder, const struct itr_strings *names, struct itr_known_list *list,
+                                  struct itr_error *err) {
     enum itr_status status = ITR_OK;
-    if (list->count == ITR_KNOWN_FILES_MAX) {
+    if (names->count > ITR_KNOWN_FILES_MAX) {
         return itr_fail(err, ITR_E_LIMIT, 0, "%s: more than %d known failures", folder, ITR_KNOWN_FILES_MAX);
     }
-    grown = realloc(list->items, (list->count + 1) * sizeof *grown);
-    if (grown == NULL) {
+    list->items = calloc(names->count + 1, sizeof *list->items);
+    if (list->items == NULL) {
         return itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory reading %s", folder);
     }
-    list->items = grown;
-    status = read_file(folder, name, &failure, err);
-    if (status == ITR_OK) {
-        list->items[list->count++] = failure;
-    } else {
-        release_failure(&failure);
+    while (status == ITR_OK && list->count < names->count) {
+        struct itr_known_failure *failure = &list->items[list->count];
+        status = read_file(folder, names->items[list->count++], failure, err);
     }
     return status;
 }
 
 enum itr_status itr_known_read(const char *folder, struct itr_known_list *list, struct itr_error *err) {
-    uv_fs_t request;
-    uv_dirent_t entry;
-    enum itr_status status = ITR_OK;
-    int result = uv_fs_scandir(NULL, &request, folder, 0, NULL);
-    if (result < 0) {
-        uv_fs_req_cleanup(&request);
-        return itr_fail(err, ITR_E_NOT_FOUND, result, "cannot list known failures in %s: %s", folder, uv_strerror(result));
-    }
-    /* To the end in any case: libuv 1.44 loses the last entry otherwise. */
-    while (uv_fs_scandir_next(&request, &entry) == 0) {
-        if (status == ITR_OK && is_json(entry.name)) {
-            status = add_file(folder, entry.name, list, err);
-        }
-    }
-    uv_fs_req_cleanup(&request);
+    struct itr_strings names = {0};
+    enum itr_status status = itr_layout_files(folder, ".json", &names, err);
+    STEP(read_files(folder, &names, list, err))
+    itr_layout_release(&names);
     if (status != ITR_OK) {
         itr_known_release(list);
-    } else if (list->count > 1) {
-        qsort(list->items, list->count, sizeof *list->items, compare_failures);
     }
     return status;
 }

@@ -8,7 +8,7 @@
 
 #include <jansson.h>
 
-enum { ITR_KNOWN_FORMAT = 1, ITR_KNOWN_FILES_MAX = 1024 };
+enum { ITR_KNOWN_FORMAT = 1, ITR_KNOWN_FILES_MAX = 1024, ITR_KNOWN_FILE_BYTES_MAX = 1 << 20 };
 
 /* All that is given must hold. Texts are patterns in which `*` stands for anything. */
 struct itr_known_match {
@@ -39,7 +39,8 @@ struct itr_known_list {
     size_t count;
 };
 
-/* Reads every *.json of the folder. A mistake in one is an error that names file, key and what was expected. */
+/* Reads every *.json of the folder. A mistake in one is an error that names file, key and what was expected;
+ * ITR_E_LIMIT: too many of them, or one that is too large. */
 enum itr_status itr_known_read(const char *folder, struct itr_known_list *list, struct itr_error *err) ITR_MUST_USE;
 void itr_known_release(struct itr_known_list *list);
 

@@ -79,9 +79,9 @@ void itr_layout_release(struct itr_strings *names) {
     *names = (struct itr_strings){0};
 }
 
-static bool add_name(struct itr_strings *names, const char *name) {
+static bool add_name(struct itr_strings *names, const char *name, size_t bytes) {
     char **grown = realloc(names->items, (names->count + 1) * sizeof *grown);
-    char *copy = strdup(name);
+    char *copy = malloc(bytes + 1);
     if (grown != NULL) {
         names->items = grown;
     }
@@ -89,11 +89,25 @@ static bool add_name(struct itr_strings *names, const char *name) {
         free(copy);
         return false;
     }
+    memcpy(copy, name, bytes);
+    copy[bytes] = '\0';
     names->items[names->count++] = copy;
     return true;
 }
 
-enum itr_status itr_layout_folders(const char *folder, struct itr_strings *names, struct itr_error *err) {
+/* Bytes of an entry's name that are wanted, 0: none. Folders have no `suffix`; that of files is left off. */
+static size_t wanted_bytes(const uv_dirent_t *entry, const char *suffix) {
+    size_t bytes = strlen(entry->name);
+    size_t suffix_bytes = suffix != NULL ? strlen(suffix) : 0;
+    bool other_kind = entry->type == (suffix != NULL ? UV_DIRENT_DIR : UV_DIRENT_FILE);
+    if (other_kind || entry->name[0] == '.' || bytes <= suffix_bytes ||
+        memcmp(entry->name + bytes - suffix_bytes, suffix != NULL ? suffix : "", suffix_bytes) != 0) {
+        return 0;
+    }
+    return bytes - suffix_bytes;
+}
+
+static enum itr_status list(const char *folder, const char *suffix, struct itr_strings *names, struct itr_error *err) {
     uv_fs_t request;
     uv_dirent_t entry;
     enum itr_status status = ITR_OK;
@@ -105,8 +119,8 @@ enum itr_status itr_layout_folders(const char *folder, struct itr_strings *names
     }
     /* To the end also after a failure: libuv frees the last entry with the end of the list only. */
     while (uv_fs_scandir_next(&request, &entry) == 0) {
-        bool wanted = status == ITR_OK && entry.name[0] != '.' && entry.type != UV_DIRENT_FILE;
-        if (wanted && !add_name(names, entry.name)) {
+        size_t bytes = status == ITR_OK ? wanted_bytes(&entry, suffix) : 0;
+        if (bytes > 0 && !add_name(names, entry.name, bytes)) {
             status = itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory listing %s", folder);
         }
     }
@@ -119,12 +133,20 @@ enum itr_status itr_layout_folders(const char *folder, struct itr_strings *names
     return status;
 }
 
+enum itr_status itr_layout_folders(const char *folder, struct itr_strings *names, struct itr_error *err) {
+    return list(folder, NULL, names, err);
+}
+
+enum itr_status itr_layout_files(const char *folder, const char *suffix, struct itr_strings *names, struct itr_error *err) {
+    return list(folder, suffix, names, err);
+}
+
 enum itr_status itr_layout_go_versions(const struct itr_layout *layout, struct itr_strings *versions,
                                        struct itr_error *err) {
     struct itr_strings all = {0};
     enum itr_status status = itr_layout_folders(layout->libraries, &all, err);
     for (size_t i = 0; i < all.count && status == ITR_OK; i++) {
-        if (strncmp(all.items[i], "go", 2) == 0 && !add_name(versions, all.items[i])) {
+        if (strncmp(all.items[i], "go", 2) == 0 && !add_name(versions, all.items[i], strlen(all.items[i]))) {
             status = itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory listing Go versions");
         }
     }

@@ -19,6 +19,9 @@ enum itr_status itr_layout_find(struct itr_layout *layout, struct itr_error *err
 
 /* Names of the folders in `folder`, sorted (versions as numbers); release with itr_layout_release(). */
 enum itr_status itr_layout_folders(const char *folder, struct itr_strings *names, struct itr_error *err) ITR_MUST_USE;
+/* Names of the files in `folder` that end with `suffix`, without it, sorted and released likewise. */
+enum itr_status itr_layout_files(const char *folder, const char *suffix, struct itr_strings *names,
+                                 struct itr_error *err) ITR_MUST_USE;
 /* The Go versions libraries were built with ("go1.19.8", …), oldest first. */
 enum itr_status itr_layout_go_versions(const struct itr_layout *layout, struct itr_strings *versions,
                                        struct itr_error *err) ITR_MUST_USE;

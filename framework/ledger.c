@@ -136,6 +136,12 @@ static void check_actions(struct check *check, const struct itr_ledger_request *
     }
 }
 
+static void check_scheduling(struct check *check, const struct itr_ledger_reply *reply) {
+    if (reply->scheduling >= ITR_SCHEDULING_COUNT) {
+        damaged(check, "the host's scheduling is none that there is");
+    }
+}
+
 static void check_frame(struct check *check, const struct itr_ledger *copy,
                         const struct itr_ledger_request *request, uint64_t nonce) {
     if (copy->magic != ITR_LEDGER_MAGIC || copy->version != ITR_LEDGER_VERSION ||
@@ -176,6 +182,7 @@ bool itr_ledger_read(const void *block, const struct itr_ledger_request *request
     check_shots(&check, request, &copy.reply);
     check_handled(&check, &copy.reply);
     check_actions(&check, request, &copy.reply);
+    check_scheduling(&check, &copy.reply);
     copy.reply.host_error[sizeof copy.reply.host_error - 1] = '\0';
     *reply = copy.reply;
     return check.sound;

@@ -18,7 +18,7 @@
 
 #define ITR_LEDGER_VARIABLE "INITRACE_LEDGER"
 #define ITR_LEDGER_MAGIC UINT64_C(0x31474c4543415249) /* "IRACELG1" */
-#define ITR_LEDGER_VERSION 3u
+#define ITR_LEDGER_VERSION 4u
 #define ITR_LEDGER_BYTES 8192u
 
 enum {
@@ -57,6 +57,19 @@ enum itr_actions_moment {
 };
 
 enum { ITR_SIGNALS_MAX = 65 }; /* 1 … 64 */
+
+/* reply.scheduling: how the system runs the host's threads. */
+#define ITR_SCHEDULING_MAP(X)                                                                      \
+    X(DEFAULT, "default")                                                                          \
+    X(BATCH, "batch")           /* unix, at a call: a woken thread does not displace its waker */  \
+    X(REFUSED, "batch-refused") /* that was asked for, and refused: it is the default */
+
+enum itr_scheduling {
+#define ITR_SCHEDULING_ENUM(id, name) ITR_SCHEDULING_##id,
+    ITR_SCHEDULING_MAP(ITR_SCHEDULING_ENUM)
+#undef ITR_SCHEDULING_ENUM
+        ITR_SCHEDULING_COUNT
+};
 
 /* request.handler_flags: how a signal handler is installed (unix); SA_SIGINFO is always set. */
 enum {
@@ -143,7 +156,7 @@ struct itr_ledger_reply {
     uint32_t main_thread;
     uint32_t calls_counted; /* calls of the hooked function by the library so far */
     uint32_t init_thread;   /* first thread beside the main one that made such a call, 0: none yet */
-    uint32_t reserved;
+    uint32_t scheduling;    /* enum itr_scheduling */
     uint32_t handled_count; /* all entries of the host's handlers; the first ones are in handled[] */
     struct itr_handled handled[ITR_HANDLED_MAX];
     struct itr_shot_reply shots[ITR_SHOTS_MAX];

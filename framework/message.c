@@ -359,21 +359,3 @@ bool itr_message_of(const void *bytes, size_t count, struct itr_message *message
     }
     return false;
 }
-
-size_t itr_message_without_noise(struct itr_text *out, const void *bytes, size_t count) {
-    const unsigned char *p = bytes;
-    size_t left_out = 0;
-    size_t start = 0;
-
-    while (start < count) {
-        const unsigned char *end = memchr(p + start, '\n', count - start);
-        size_t length = end != NULL ? (size_t)(end - p) + 1 - start : count - start;
-        if (itr_message_kind_of(p + start, length, NULL) == ITR_MESSAGE_NOISE) {
-            left_out += length;
-        } else {
-            itr_text_append(out, p + start, length);
-        }
-        start += length;
-    }
-    return left_out;
-}

@@ -54,7 +54,4 @@ bool itr_message_of(const void *bytes, size_t count, struct itr_message *message
 /* Fills `out` (NUL-terminated) with the line as in `text` above. */
 void itr_message_normalise(char *out, size_t room, const void *line, size_t count);
 
-/* Appends `bytes` without the lines that are Wine's noise. Returns how many bytes were left out. */
-size_t itr_message_without_noise(struct itr_text *out, const void *bytes, size_t count);
-
 #endif

@@ -128,6 +128,17 @@ static json_t *exit_to_json(const struct itr_observation *seen) {
     return json;
 }
 
+/* NULL: as every program's, or not known. */
+static const char *scheduling_of(const struct itr_observation *seen) {
+    static const char *const names[] = {
+#define ITR_SCHEDULING_NAME(id, name) name,
+        ITR_SCHEDULING_MAP(ITR_SCHEDULING_NAME)
+#undef ITR_SCHEDULING_NAME
+    };
+    uint32_t scheduling = seen->ledger_sound ? seen->ledger.scheduling : ITR_SCHEDULING_DEFAULT;
+    return scheduling != ITR_SCHEDULING_DEFAULT ? names[scheduling] : NULL;
+}
+
 static json_t *phases_to_json(const struct itr_observation *seen) {
     json_t *json = json_object();
     for (uint32_t i = 0; i < ITR_PHASE_COUNT; i++) {
@@ -236,6 +247,10 @@ static json_t *add_rare(const struct itr_record *record, json_t *json) {
     }
     if (seen->ledger_sound && seen->ledger.exception_count > 0) {
         itr_record_put(&json, "exceptions", exceptions_to_json(record));
+    }
+    const char *scheduling = scheduling_of(seen);
+    if (scheduling != NULL) {
+        itr_record_put(&json, "scheduling", json_string(scheduling));
     }
     if (seen->strays > 0) {
         itr_record_put(&json, "strays", json_integer(seen->strays));

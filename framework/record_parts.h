@@ -1,10 +1,10 @@
-/* What the files that write a trial's record, or its evidence, share. For record*.c and examine*.c only. */
+/* What the files share that write trials, their evidence, summaries and windows as JSON: values that are whole or none. */
 #ifndef INITRACE_FRAMEWORK_RECORD_PARTS_H
 #define INITRACE_FRAMEWORK_RECORD_PARTS_H
 
 #include "framework/record.h"
 
-/* Sets a key; a record that lacks something is none: it becomes NULL, and stays so. `value` is taken over. */
+/* Sets a key; an object that lacks something is none: it becomes NULL, and stays so. `value` is taken over. */
 void itr_record_put(json_t **object, const char *key, json_t *value);
 /* The same for an entry of a list. */
 void itr_record_append(json_t **list, json_t *value);

@@ -43,11 +43,11 @@ static void test_case(struct itr_text *out, const struct itr_summary *summary, s
         itr_text_add(out, "</system-out>\n");
         break;
     case ITR_JUDGEMENT_SKIPPED:
-    case ITR_JUDGEMENT_INCONCLUSIVE:
         itr_text_add(out, "    <skipped");
         attribute(out, "message", verdict->sentence);
         itr_text_add(out, "/>\n");
         break;
+    case ITR_JUDGEMENT_INCONCLUSIVE: /* a test that did not come to test anything: no server may show it green */
     case ITR_JUDGEMENT_TOOL_ERROR:
         element(out, "error", verdict, &summary->tallies[i]);
         break;
@@ -66,8 +66,8 @@ void itr_report_junit(struct itr_text *out, const struct itr_summary *summary) {
     for (size_t i = 0; i < summary->count; i++) {
         enum itr_judgement judgement = summary->verdicts[i].judgement;
         failures += judgement == ITR_JUDGEMENT_NEW || judgement == ITR_JUDGEMENT_RATE ? 1 : 0;
-        errors += judgement == ITR_JUDGEMENT_TOOL_ERROR ? 1 : 0;
-        skipped += judgement == ITR_JUDGEMENT_INCONCLUSIVE || judgement == ITR_JUDGEMENT_SKIPPED ? 1 : 0;
+        errors += judgement == ITR_JUDGEMENT_TOOL_ERROR || judgement == ITR_JUDGEMENT_INCONCLUSIVE ? 1 : 0;
+        skipped += judgement == ITR_JUDGEMENT_SKIPPED ? 1 : 0;
     }
     itr_text_add(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     itr_text_printf(out,

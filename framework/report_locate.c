@@ -2,6 +2,7 @@
 #include "framework/report_locate.h"
 
 #include "framework/instruction.h"
+#include "framework/record_parts.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -184,12 +185,12 @@ static json_t *place_to_json(const struct itr_located *located, uint32_t positio
     json_t *json = json_pack("{s:I, s:o, s:s, s:s}", "position", (json_int_t)position, "rva", itr_json_hex(rva), "name", name,
                              "does", clause);
     if (json != NULL && image != NULL && itr_image_symbol_at(image, rva, &symbol, &offset)) {
-        json_object_set_new(json, "symbol", json_string(symbol));
-        json_object_set_new(json, "offset", json_integer((json_int_t)offset));
+        itr_record_put(&json, "symbol", itr_record_string(symbol, strlen(symbol)));
+        itr_record_put(&json, "offset", json_integer((json_int_t)offset));
     }
     if (json != NULL && image != NULL && itr_image_line_at(image, rva, &file, &line)) {
-        json_object_set_new(json, "file", json_string(file));
-        json_object_set_new(json, "line", json_integer((json_int_t)line));
+        itr_record_put(&json, "file", itr_record_string(file, strlen(file)));
+        itr_record_put(&json, "line", json_integer((json_int_t)line));
     }
     return json;
 }
@@ -224,8 +225,9 @@ static json_t *writes_to_json(const struct itr_located *located) {
     json_t *list = json_array();
     for (uint32_t i = 0; i < located->write_count; i++) {
         const struct itr_located_write *write = &located->writes[i];
-        json_array_append_new(
-            list, json_pack("{s:s, s:o, s:o, s:I, s:s, s:o, s:o}", "variable", located->work->watch_names[write->watch],
+        itr_record_append(
+            &list, json_pack("{s:o, s:o, s:o, s:I, s:s, s:o, s:o}", "variable",
+                             itr_record_clean(located->work->watch_names[write->watch]),
                             "old", itr_json_hex(write->old_value), "new", itr_json_hex(write->new_value), "after_load_ns",
                             (json_int_t)write->time_ns, "thread", itr_role_name((uint32_t)write->role), "rva",
                             itr_json_hex(write->rva), "by",
@@ -237,9 +239,9 @@ static json_t *writes_to_json(const struct itr_located *located) {
 json_t *itr_located_to_json(const struct itr_located *located, const struct itr_summary *summary, const char *picture) {
     const struct itr_cell *cell = &summary->cells[located->cell];
     json_t *windows = json_array();
-    json_t *json = itr_cell_to_json(cell);
+    json_t *json = itr_cell_to_json(cell); /* NULL when memory is out */
     for (size_t i = 0; i < located->windows.count; i++) {
-        json_array_append_new(windows, window_to_json(located, &located->windows.items[i]));
+        itr_record_append(&windows, window_to_json(located, &located->windows.items[i]));
     }
     if (json == NULL || located->sweep == NULL) {
         json_decref(windows);

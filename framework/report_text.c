@@ -185,6 +185,7 @@ static void print_cell(struct itr_text *out, const struct itr_summary *summary, 
 
 void itr_report_text(struct itr_text *out, const struct itr_summary *summary, bool colour) {
     uint64_t trials = 0;
+    char why[128];
     print_table(out, summary, colour);
     for (size_t k = 0; k < summary->count; k++) {
         trials += summary->tallies[k].trials;
@@ -198,7 +199,7 @@ void itr_report_text(struct itr_text *out, const struct itr_summary *summary, bo
     }
     itr_text_printf(out, ", seed 0x%" PRIx64 "%s%s%s\n", summary->seed, summary->folder[0] ? ", in " : "",
                     summary->folder, summary->interrupted ? ": interrupted, not all planned trials were run" : "");
-    if (itr_judge_exit_code(summary->cells, summary->verdicts, summary->count) == 3) {
-        itr_text_add(out, "no verdict: a control failed, no shot landed, or everything was skipped\n");
+    if (itr_judge_no_verdict(summary->cells, summary->verdicts, summary->count, why, sizeof why)) {
+        itr_text_printf(out, "no verdict: %s\n", why);
     }
 }

@@ -1,7 +1,8 @@
-/* Runs a trial on a loop of the slot's own: pipes, exit, a timer that looks at the ledger. It draws no
- * conclusion but when to stop waiting (settle.c). */
+/* Runs a trial on a loop of the slot's own: start, exit, a timer that looks at the ledger, the end of all that is left. It
+ * draws no conclusion but when to stop waiting (settle.c); what the host prints is output.c's. */
 #include "framework/run.h"
 
+#include "framework/output.h"
 #include "framework/settle.h"
 
 #include <inttypes.h>
@@ -21,15 +22,7 @@ enum {
     RECORDER_END_MS = 10000, /* a recorder has to write its recording when its host was ended */
     DRAIN_MS = 2000, /* after the tree's end a pipe can only still hold what was written before */
     STOP_MS = 2000, /* to stop a host that hangs */
-    READ_BYTES = 64 * 1024,
     KEPT_OUTPUT_BYTES = 16 * 1024 * 1024, /* of each stream of a kept host */
-};
-
-struct stream {
-    uv_pipe_t pipe;
-    bool open;
-    struct itr_capture capture;
-    struct itr_slot *slot;
 };
 
 struct itr_slot {
@@ -39,7 +32,7 @@ struct itr_slot {
     char *recording;   /* folder of the last trial's, in `directory` */
     bool has_recorded; /* it may be there */
     struct itrp_memory ledger;
-    struct stream streams[2]; /* standard output, standard error */
+    struct itr_output streams[2]; /* standard output, standard error */
     char *read_buffer;
     /* of the trial that runs */
     const struct itr_setup *setup;
@@ -71,64 +64,13 @@ const char *itr_end_name(uint32_t end) {
     return end < ITR_END_COUNT ? names[end] : "unknown";
 }
 
-/* ---- output ---- */
-
-static void on_room_needed(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer) {
-    struct stream *stream = handle->data;
-    (void)suggested;
-    *buffer = uv_buf_init(stream->slot->read_buffer, READ_BYTES);
-}
-
-static void on_stream_closed(uv_handle_t *handle) {
-    struct stream *stream = handle->data;
-    stream->open = false;
-}
-
-static void close_stream(struct stream *stream) {
-    if (stream->open && !uv_is_closing((uv_handle_t *)&stream->pipe)) {
-        uv_close((uv_handle_t *)&stream->pipe, on_stream_closed);
-    }
-}
-
-static void on_output(uv_stream_t *handle, ssize_t got, const uv_buf_t *buffer) {
-    struct stream *stream = handle->data;
-    if (got > 0) {
-        itr_capture_feed(&stream->capture, buffer->base, (size_t)got);
-    } else if (got < 0) {
-        close_stream(stream);
-    }
-}
-
-/* Makes the pipe; `*write_end` is the host's, for the caller to close once the host has it. */
-static int open_stream(struct itr_slot *slot, struct stream *stream, uv_file *write_end) {
-    uv_file ends[2];
-    int result = uv_pipe(ends, UV_NONBLOCK_PIPE, 0);
-    if (result != 0) {
-        return result;
-    }
-    *write_end = ends[1];
-    result = uv_pipe_init(&slot->loop, &stream->pipe, 0);
-    stream->open = result == 0;
-    stream->pipe.data = stream;
-    if (result == 0) {
-        result = uv_pipe_open(&stream->pipe, ends[0]);
-    }
-    if (result != 0) {
-        uv_fs_t request;
-        uv_fs_close(NULL, &request, ends[0], NULL);
-        uv_fs_req_cleanup(&request);
-        return result;
-    }
-    return uv_read_start((uv_stream_t *)&stream->pipe, on_room_needed, on_output);
-}
-
 /* ---- the end ---- */
 
 static void on_drain_over(uv_timer_t *timer) {
     struct itr_slot *slot = timer->data;
     slot->observation->output_cut_off = true;
     for (int i = 0; i < 2; i++) {
-        close_stream(&slot->streams[i]);
+        itr_output_close(&slot->streams[i]);
     }
 }
 
@@ -136,8 +78,8 @@ static void end_what_is_left(struct itr_slot *slot) {
     struct itr_observation *seen = slot->observation;
     if (itrp_process_end_tree(slot->process, END_TREE_MS, &seen->strays, &seen->tool) != ITR_OK) {
         seen->output_cut_off = true; /* what still lives may hold the pipes for ever */
-        close_stream(&slot->streams[0]);
-        close_stream(&slot->streams[1]);
+        itr_output_close(&slot->streams[0]);
+        itr_output_close(&slot->streams[1]);
     }
     uv_timer_start(&slot->timer, on_drain_over, DRAIN_MS, 0);
 }
@@ -331,9 +273,9 @@ static void remove_recording(struct itr_slot *slot) {
 static void begin(struct itr_slot *slot) {
     uv_file write_ends[2] = {-1, -1};
     struct itr_observation *seen = slot->observation;
-    int result = open_stream(slot, &slot->streams[0], &write_ends[0]);
+    int result = itr_output_open(&slot->streams[0], &slot->loop, &write_ends[0]);
     if (result == 0) {
-        result = open_stream(slot, &slot->streams[1], &write_ends[1]);
+        result = itr_output_open(&slot->streams[1], &slot->loop, &write_ends[1]);
     }
     if (result != 0) {
         itr_fail(&seen->tool, ITR_E_SYSTEM, result, "cannot make a pipe for the host: %s", uv_strerror(result));
@@ -344,8 +286,8 @@ static void begin(struct itr_slot *slot) {
     close_file(write_ends[0]);
     close_file(write_ends[1]);
     if (seen->tool.status != ITR_OK) {
-        close_stream(&slot->streams[0]);
-        close_stream(&slot->streams[1]);
+        itr_output_close(&slot->streams[0]);
+        itr_output_close(&slot->streams[1]);
     }
 }
 
@@ -436,18 +378,10 @@ const struct itrp_snapshot *itr_slot_go_on(struct itr_slot *slot) {
     return run_on(slot);
 }
 
-/* A kept host goes on writing to the ledger that it has: the slot needs another one. */
-static void leave_ledger(struct itr_slot *slot) {
-    struct itrp_memory fresh = {0};
-    if (itrp_memory_create(&fresh, ITR_LEDGER_BYTES, &slot->observation->tool) == ITR_OK) {
-        itrp_memory_close(&slot->ledger);
-        slot->ledger = fresh;
-    }
-}
-
 bool itr_slot_keep(struct itr_slot *slot, const char *folder, struct itr_error *err) {
     struct itr_observation *seen = slot->observation;
     struct itrp_keep keep = {.limit_bytes = KEPT_OUTPUT_BYTES};
+    struct itrp_memory fresh = {0}; /* a kept host goes on writing to the ledger that it has */
     char paths[2][1300];
     uv_os_fd_t ends[2];
     if (!slot->standing || !slot->ends || slot->end == ITR_END_LOST) {
@@ -466,16 +400,21 @@ bool itr_slot_keep(struct itr_slot *slot, const char *folder, struct itr_error *
     keep.error = ends[1];
     keep.output_path = paths[0];
     keep.error_path = paths[1];
+    if (itrp_memory_create(&fresh, ITR_LEDGER_BYTES, err) != ITR_OK) {
+        return false;
+    }
     if (itrp_process_keep(slot->process, &keep, err) != ITR_OK) {
+        itrp_memory_close(&fresh);
         return false;
     }
     seen->end = slot->end;
     seen->kept_process = itrp_process_id(slot->process);
     slot->standing = false;
-    close_stream(&slot->streams[0]);
-    close_stream(&slot->streams[1]);
+    itr_output_close(&slot->streams[0]);
+    itr_output_close(&slot->streams[1]);
     finish_trial(slot);
-    leave_ledger(slot);
+    itrp_memory_close(&slot->ledger);
+    slot->ledger = fresh;
     return true;
 }
 
@@ -541,7 +480,7 @@ enum itr_status itr_slot_open(struct itr_slot **out, const char *directory, stru
     if (slot != NULL) {
         slot->directory = strdup(directory);
         slot->recording = malloc(recording_room);
-        slot->read_buffer = malloc(READ_BYTES);
+        slot->read_buffer = malloc(ITR_OUTPUT_READ_BYTES);
     }
     if (slot != NULL && slot->directory != NULL && slot->recording != NULL && slot->read_buffer != NULL) {
         snprintf(slot->recording, recording_room, "%s" RECORDING_NAME, directory);
@@ -558,7 +497,7 @@ enum itr_status itr_slot_open(struct itr_slot **out, const char *directory, stru
     }
     uv_timer_init(&slot->loop, &slot->timer);
     slot->timer.data = slot;
-    slot->streams[0].slot = slot->streams[1].slot = slot;
+    slot->streams[0].read_buffer = slot->streams[1].read_buffer = slot->read_buffer;
     enum itr_status status = itrp_memory_create(&slot->ledger, ITR_LEDGER_BYTES, err);
     if (status != ITR_OK) {
         itr_slot_close(slot);

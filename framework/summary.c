@@ -1,6 +1,8 @@
 /* Puts cells, counts and verdicts together as summary.json has them. */
 #include "framework/summary.h"
 
+#include "framework/record_parts.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -24,10 +26,9 @@ static json_t *signatures_to_json(const struct itr_tally *tally) {
     json_t *list = json_array();
     for (size_t i = 0; i < tally->signature_count; i++) {
         const struct itr_tally_signature *one = &tally->signatures[i];
-        json_array_append_new(list, json_pack("{s:s, s:s?, s:s, s:I, s:I}", "signature", one->text, "detail",
-                                              one->detail, "outcome",
-                                              itr_outcome_name((uint32_t)one->outcome), "count",
-                                              (json_int_t)one->count, "first_trial", (json_int_t)one->first_trial));
+        itr_record_append(&list, json_pack("{s:s, s:s?, s:s, s:I, s:I}", "signature", one->text, "detail", one->detail,
+                                           "outcome", itr_outcome_name((uint32_t)one->outcome), "count",
+                                           (json_int_t)one->count, "first_trial", (json_int_t)one->first_trial));
     }
     return list;
 }
@@ -36,7 +37,7 @@ static json_t *outcomes_to_json(const struct itr_tally *tally) {
     json_t *json = json_object();
     for (uint32_t i = 0; i < ITR_OUTCOME_COUNT; i++) {
         if (tally->outcomes[i] > 0) {
-            json_object_set_new(json, itr_outcome_name(i), json_integer((json_int_t)tally->outcomes[i]));
+            itr_record_put(&json, itr_outcome_name(i), json_integer((json_int_t)tally->outcomes[i]));
         }
     }
     return json;
@@ -50,8 +51,8 @@ static json_t *offsets_to_json(const struct itr_tally *tally) {
         json_t *to = i < ITR_TALLY_BUCKETS
                          ? json_integer((json_int_t)((double)tally->window_from_ns + width * (i + 1)))
                          : json_null();
-        json_array_append_new(
-            list, json_pack("{s:I, s:o, s:I, s:I}", "from_ns",
+        itr_record_append(
+            &list, json_pack("{s:I, s:o, s:I, s:I}", "from_ns",
                             (json_int_t)((double)tally->window_from_ns + width * i), "to_ns", to, "trials",
                             (json_int_t)tally->bucket_trials[i], "not_as_expected",
                             (json_int_t)tally->bucket_failures[i]));
@@ -67,21 +68,21 @@ static json_t *cell_to_json(const struct itr_cell *cell, const struct itr_tally 
     if (json == NULL) {
         return NULL;
     }
-    json_object_set_new(json, "trials", json_integer((json_int_t)tally->trials));
-    json_object_set_new(json, "valid_trials", json_integer((json_int_t)itr_tally_valid(tally)));
-    json_object_set_new(json, "outcomes", outcomes_to_json(tally));
-    json_object_set_new(json, "signatures", signatures_to_json(tally));
-    json_object_set_new(json, "rate", json_real(rate));
-    json_object_set_new(json, "rate_ci95", json_pack("[f, f]", ci95.low, ci95.high));
-    json_object_set_new(json, "verdict", json_string(itr_judgement_name(verdict->judgement)));
-    json_object_set_new(json, "sentence", json_string(verdict->sentence));
-    json_object_set_new(json, "strays", json_integer((json_int_t)tally->strays));
+    itr_record_put(&json, "trials", json_integer((json_int_t)tally->trials));
+    itr_record_put(&json, "valid_trials", json_integer((json_int_t)itr_tally_valid(tally)));
+    itr_record_put(&json, "outcomes", outcomes_to_json(tally));
+    itr_record_put(&json, "signatures", signatures_to_json(tally));
+    itr_record_put(&json, "rate", json_real(rate));
+    itr_record_put(&json, "rate_ci95", json_pack("[f, f]", ci95.low, ci95.high));
+    itr_record_put(&json, "verdict", json_string(itr_judgement_name(verdict->judgement)));
+    itr_record_put(&json, "sentence", itr_record_clean(verdict->sentence));
+    itr_record_put(&json, "strays", json_integer((json_int_t)tally->strays));
     if (tally->window_to_ns > tally->window_from_ns) {
-        json_object_set_new(json, "offsets", offsets_to_json(tally));
+        itr_record_put(&json, "offsets", offsets_to_json(tally));
     }
     if (tally->first_failure_ns != UINT64_MAX) {
-        json_object_set_new(json, "failures_from_ns", json_integer((json_int_t)tally->first_failure_ns));
-        json_object_set_new(json, "failures_to_ns", json_integer((json_int_t)tally->last_failure_ns));
+        itr_record_put(&json, "failures_from_ns", json_integer((json_int_t)tally->first_failure_ns));
+        itr_record_put(&json, "failures_to_ns", json_integer((json_int_t)tally->last_failure_ns));
     }
     return json;
 }
@@ -94,7 +95,7 @@ int itr_summary_exit_code(const struct itr_summary *summary) {
 json_t *itr_summary_to_json(const struct itr_summary *summary) {
     json_t *cells = json_array();
     for (size_t i = 0; i < summary->count; i++) {
-        json_array_append_new(cells, cell_to_json(&summary->cells[i], &summary->tallies[i], &summary->verdicts[i]));
+        itr_record_append(&cells, cell_to_json(&summary->cells[i], &summary->tallies[i], &summary->verdicts[i]));
     }
     return json_pack("{s:i, s:o, s:i, s:b, s:f, s:o}", "format", ITR_SUMMARY_FORMAT, "seed",
                      itr_json_hex(summary->seed), "exit_code",

@@ -169,12 +169,6 @@ static bool compare_traces(struct builder *builder, const struct itr_trace *trac
     return true;
 }
 
-static int by_rva_then_index(const void *left, const void *right) {
-    uint64_t a = *(const uint64_t *)left;
-    uint64_t b = *(const uint64_t *)right;
-    return (a > b) - (a < b);
-}
-
 static bool begins_function(const struct itr_image *image, uint32_t rva) {
     const struct itr_symbol *symbol = itr_image_symbol(image, rva);
     return symbol != NULL && symbol->rva == rva && symbol->kind == ITR_SYMBOL_FUNCTION;
@@ -182,12 +176,9 @@ static bool begins_function(const struct itr_image *image, uint32_t rva) {
 
 /* The arrays that the axis keeps, of the points that all traces have. */
 static bool keep(struct builder *builder, const struct itr_image *image, struct itr_axis *axis) {
-    uint64_t *sorted = make(builder, builder->count, sizeof *sorted);
     axis->points = make(builder, builder->count, sizeof *axis->points);
-    axis->by_rva = make(builder, builder->count, sizeof *axis->by_rva);
     axis->entries = make(builder, builder->count, sizeof *axis->entries);
-    if (sorted == NULL || axis->points == NULL || axis->by_rva == NULL || axis->entries == NULL) {
-        free(sorted);
+    if (axis->points == NULL || axis->entries == NULL) {
         itr_axis_release(axis);
         return false;
     }
@@ -201,14 +192,8 @@ static bool keep(struct builder *builder, const struct itr_image *image, struct 
         if (image != NULL && begins_function(image, point->rva)) {
             axis->entries[axis->entry_count++] = (uint32_t)axis->count;
         }
-        sorted[axis->count] = (uint64_t)point->rva << 32 | axis->count;
         axis->points[axis->count++] = *point;
     }
-    qsort(sorted, axis->count, sizeof *sorted, by_rva_then_index);
-    for (size_t i = 0; i < axis->count; i++) {
-        axis->by_rva[i] = (uint32_t)sorted[i];
-    }
-    free(sorted);
     return true;
 }
 
@@ -257,39 +242,14 @@ enum itr_status itr_axis_build(struct itr_axis *axis, const struct itr_trace *tr
 
 void itr_axis_release(struct itr_axis *axis) {
     free(axis->points);
-    free(axis->by_rva);
     free(axis->entries);
     *axis = (struct itr_axis){0};
-}
-
-bool itr_axis_find(const struct itr_axis *axis, uint32_t rva, size_t *index) {
-    size_t low = 0;
-    size_t high = axis->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (axis->points[axis->by_rva[middle]].rva < rva) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    if (low == axis->count || axis->points[axis->by_rva[low]].rva != rva) {
-        return false;
-    }
-    *index = axis->by_rva[low];
-    return true;
 }
 
 bool itr_axis_symbol(const struct itr_axis *axis, const struct itr_image *image, size_t index,
                      const char **name, uint64_t *offset) {
     return index < axis->count && image != NULL &&
            itr_image_symbol_at(image, axis->points[index].rva, name, offset);
-}
-
-bool itr_axis_line(const struct itr_axis *axis, const struct itr_image *image, size_t index,
-                   const char **file, uint32_t *line) {
-    return index < axis->count && image != NULL &&
-           itr_image_line_at(image, axis->points[index].rva, file, line);
 }
 
 bool itr_axis_describe(const struct itr_axis *axis, const struct itr_image *image, size_t index,
@@ -309,7 +269,7 @@ bool itr_axis_describe(const struct itr_axis *axis, const struct itr_image *imag
     } else {
         itr_text_printf(&text, "0x%" PRIx32, axis->points[index].rva);
     }
-    if (itr_axis_line(axis, image, index, &word, &line)) {
+    if (index < axis->count && image != NULL && itr_image_line_at(image, axis->points[index].rva, &word, &line)) {
         itr_text_printf(&text, " (%s:%" PRIu32 ")", word, line);
     }
     fits = !text.truncated && !text.no_memory;

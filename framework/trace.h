@@ -36,7 +36,6 @@ struct itr_axis_point {
 struct itr_axis {
     struct itr_axis_point *points; /* by first execution */
     size_t count;
-    uint32_t *by_rva;    /* indices of points, by rva */
     uint32_t *entries;   /* indices of points at which a function begins, ascending */
     size_t entry_count;  /* 0 when built without an image */
     size_t steps;        /* length of the first trace */
@@ -57,17 +56,10 @@ ITR_MUST_USE enum itr_status itr_axis_build(struct itr_axis *axis, const struct 
 /* `{0}` and twice are fine. */
 void itr_axis_release(struct itr_axis *axis);
 
-/* Index of the point at `rva`; false, `*index` untouched, when it is not on the axis. */
-bool itr_axis_find(const struct itr_axis *axis, uint32_t rva, size_t *index);
-
 /* Name of the function that a point is in (borrowed from the image) and its distance from there. False
  * leaves both untouched. */
 bool itr_axis_symbol(const struct itr_axis *axis, const struct itr_image *image, size_t index,
                      const char **name, uint64_t *offset);
-
-/* Source file (borrowed from the image) and line of a point, as itr_image_line_at() has it. */
-bool itr_axis_line(const struct itr_axis *axis, const struct itr_image *image, size_t index,
-                   const char **file, uint32_t *line);
 
 /* "runtime.initsig+0x1c (runtime/signal_unix.go:120)", "0x1234" where nothing names it; escaped for a
  * terminal, NUL-terminated when `room` > 0. False when it did not fit. */

@@ -66,7 +66,7 @@ uint64_t itr_unwind_code(const struct itr_unwind_cursor *cursor) {
 
 /* What a handler returns to calls the system to undo the signal: `mov $15, %rax` or `%eax`, `syscall`. The registers
  * to go back to lie at the stack pointer then. */
-enum itr_unwind_step itr_unwind_signal(const struct itr_unwinder *unwinder, struct itr_unwind_cursor *cursor) {
+static enum itr_unwind_step step_by_signal(const struct itr_unwinder *unwinder, struct itr_unwind_cursor *cursor) {
     static const uint8_t wide[] = {0x48, 0xc7, 0xc0, 15, 0, 0, 0, 0x0f, 0x05};
     static const uint8_t narrow[] = {0xb8, 15, 0, 0, 0, 0x0f, 0x05};
     static const uint8_t order[] = {ITR_REGISTER_R8,  ITR_REGISTER_R9,  ITR_REGISTER_R10, ITR_REGISTER_R11,
@@ -99,7 +99,7 @@ enum itr_unwind_step itr_unwind_signal(const struct itr_unwinder *unwinder, stru
 
 /* ---- without a table ---- */
 
-enum itr_unwind_step itr_unwind_prologue(const struct itr_unwinder *unwinder, struct itr_unwind_cursor *cursor) {
+static enum itr_unwind_step step_by_prologue(const struct itr_unwinder *unwinder, struct itr_unwind_cursor *cursor) {
     uint64_t code = itr_unwind_code(cursor);
     const struct itr_target_module *module = itr_target_module_at(unwinder->process, code);
     const struct itr_symbol *symbol =
@@ -159,7 +159,7 @@ static bool follow_frame_pointer(const struct itr_unwinder *unwinder, struct itr
     return true;
 }
 
-enum itr_unwind_step itr_unwind_guess(struct itr_unwinder *unwinder, struct itr_unwind_cursor *cursor) {
+static enum itr_unwind_step step_by_guess(struct itr_unwinder *unwinder, struct itr_unwind_cursor *cursor) {
     uint64_t sp = cursor->registers[ITR_REGISTER_RSP];
     uint64_t address;
     uint64_t target;
@@ -216,12 +216,12 @@ static bool is_sound(const struct itr_unwinder *unwinder, const struct itr_unwin
 
 static enum itr_unwind_step try_way(struct itr_unwinder *unwinder, unsigned way, struct itr_unwind_cursor *cursor) {
     switch (way) {
-    case 0: return itr_unwind_signal(unwinder, cursor);
+    case 0: return step_by_signal(unwinder, cursor);
     case 1: return itr_unwind_go(unwinder, cursor);
     case 2: return itr_unwind_cfi(unwinder, cursor);
     case 3: return itr_unwind_pdata(unwinder, cursor);
-    case 4: return itr_unwind_prologue(unwinder, cursor);
-    default: return itr_unwind_guess(unwinder, cursor);
+    case 4: return step_by_prologue(unwinder, cursor);
+    default: return step_by_guess(unwinder, cursor);
     }
 }
 

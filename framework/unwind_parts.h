@@ -35,12 +35,9 @@ enum itr_unwind_step {
 };
 
 /* Each moves the cursor to the caller and says how in its `way`; the cursor is as it was for any other answer. */
-enum itr_unwind_step itr_unwind_signal(const struct itr_unwinder *unwinder, struct itr_unwind_cursor *cursor);
 enum itr_unwind_step itr_unwind_go(struct itr_unwinder *unwinder, struct itr_unwind_cursor *cursor);
 enum itr_unwind_step itr_unwind_cfi(const struct itr_unwinder *unwinder, struct itr_unwind_cursor *cursor);
 enum itr_unwind_step itr_unwind_pdata(const struct itr_unwinder *unwinder, struct itr_unwind_cursor *cursor);
-enum itr_unwind_step itr_unwind_prologue(const struct itr_unwinder *unwinder, struct itr_unwind_cursor *cursor);
-enum itr_unwind_step itr_unwind_guess(struct itr_unwinder *unwinder, struct itr_unwind_cursor *cursor);
 
 /* ---- the cursor ---- */
 

@@ -111,10 +111,15 @@ static enum itr_status make_request(struct itr_work *work, const struct itr_cell
 
 /* Symbols are a help, not a need: a module without any is shown by name and offset. */
 static void read_symbols(struct itr_work *work) {
+    struct itr_error error = {0};
     base_name(work->program, work->host_name, sizeof work->host_name);
     base_name(work->library, work->library_name, sizeof work->library_name);
-    if (work->library[0] != '\0' && itr_image_open(&work->library_image, work->library, NULL) != ITR_OK) {
+    if (work->library[0] != '\0' && itr_image_open(&work->library_image, work->library, &error) != ITR_OK) {
         work->library_image = NULL;
+        snprintf(work->symbols_trouble, sizeof work->symbols_trouble, "no symbols: %.*s", ITR_DETAIL_MAX / 2, error.text);
+    } else if (work->library_image != NULL && itr_image_damage(work->library_image)[0] != '\0') {
+        snprintf(work->symbols_trouble, sizeof work->symbols_trouble, "%s: not all symbols: %s", work->library_name,
+                 itr_image_damage(work->library_image));
     }
     if (itr_image_open(&work->host_image, work->program, NULL) != ITR_OK) {
         work->host_image = NULL;

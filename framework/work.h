@@ -18,6 +18,7 @@ struct itr_work {
     struct itrp_debug_plan debug; /* setup.debug, where the cell is debugged */
     char watch_names[ITRP_DEBUG_WATCHES_MAX][ITR_POINT_SYMBOL_ROOM];
     struct itr_image *library_image; /* NULL where there are no symbols */
+    char symbols_trouble[400];       /* one line: why there are none, or what of them was left out; "" */
     struct itr_image *host_image;
     struct itr_modules modules;
     char library_name[ITR_NAME_MAX];

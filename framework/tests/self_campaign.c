@@ -2,8 +2,7 @@
  * resumed; exit codes; what goes to which stream. It starts INITRACE_PROGRAM and, as hosts, those of its build
  * tree and INITRACE_KEEPER (keeper.c), whose processes it can see live and die. */
 #include "framework/commands.h"
-#include "framework/tests/program.h"
-#include "platform/platform.h"
+#include "framework/tests/self.h"
 
 #ifndef INITRACE_KEEPER
 #error "INITRACE_KEEPER names the host made from keeper.c"
@@ -14,8 +13,6 @@ enum {
     JOBS = 2,
 };
 
-static char scratch[SCRATCH_PATH_MAX];
-static char output[SCRATCH_PATH_MAX + 32]; /* SCRATCH/out */
 static char keeper_path[SCRATCH_PATH_MAX];
 static char plain_library[2 * SCRATCH_PATH_MAX];
 /* An event that the host's handler hears here, and a call that no plain library makes. */
@@ -167,11 +164,10 @@ static void find_plain_library(void) {
 }
 
 static int set_up_group(void **state) {
-    (void)state;
     bool signals = itrp_capabilities()->signals;
     event_here = signals ? "SIGUSR1" : "CTRL_C";
     call_here = signals ? "pthread_create#999" : "CreateThread#999";
-    program_open();
+    self_set_up_group(state);
     real_path(INITRACE_KEEPER, keeper_path, sizeof keeper_path);
     find_plain_library();
     open_server();
@@ -179,30 +175,18 @@ static int set_up_group(void **state) {
 }
 
 static int tear_down_group(void **state) {
-    (void)state;
     uv_close((uv_handle_t *)&server.tcp, NULL);
-    program_close();
-    return 0;
-}
-
-static int set_up(void **state) {
-    (void)state;
-    scratch_make(scratch);
-    scratch_path(output, sizeof output, "out");
-    return 0;
+    return self_tear_down_group(state);
 }
 
 static int tear_down(void **state) {
-    (void)state;
-    if (run.started && !run.exited) { /* a test failed */
-        uv_process_kill(&run.process, SIGKILL);
+    if (program_was_left()) {
         let_all_go();
-        wait_until(program_is_over, "the end of a killed program");
     }
+    self_end_program();
     forget_program();
     wait_until(no_keeper_lives, "the end of all hosts");
-    scratch_remove(scratch);
-    return 0;
+    return self_tear_down(state);
 }
 
 /* ---- campaigns on disk ---- */
@@ -476,6 +460,38 @@ static void nothing_that_landed_exits_with_3(void **state) {
     assert_contains(out_text(), "no shot landed");
 }
 
+/* One point that nobody comes to beside one that is as it should be: nothing was tested there. */
+static void one_point_that_was_not_reached_exits_with_3(void **state) {
+    (void)state;
+    RUN(3, "run", "--library", plain_library, "--event", event_here, "--at", "init-done", "--at", call_here, "--count", "3",
+        "--quiet", "--output", output);
+    assert_contains(out_text(), "as-expected");
+    assert_contains(out_text(), "not reached: no shot landed in 3 trials, so nothing was tested");
+    assert_contains(out_text(), "no verdict: nothing was tested in 1 of 2 cells");
+    char *junit = scratch_read(output, "junit.xml");
+    assert_contains(junit, "errors=\"1\" skipped=\"0\"");
+    free(junit);
+    RUN(3, "report", output); /* and stays so */
+}
+
+/* A point that the library does not have at all is no such point: it was known before the first trial. */
+static void one_point_that_the_library_lacks_is_skipped_and_exits_with_0(void **state) {
+    char why[256];
+    (void)state;
+    if (!itrp_can_debug(why, sizeof why)) {
+        print_message("no debugger here: %s\n", why);
+        skip();
+    }
+    RUN(0, "run", "--library", plain_library, "--event", event_here, "--at", "init-done", "--at", "there_is_no_such_symbol#1",
+        "--count", "3", "--quiet", "--output", output);
+    assert_contains(out_text(), "as-expected");
+    assert_contains(out_text(), "skipped: ");
+    char *junit = scratch_read(output, "junit.xml");
+    assert_contains(junit, "errors=\"0\" skipped=\"1\"");
+    free(junit);
+    RUN(0, "report", output);
+}
+
 static void a_control_that_failed_exits_with_3(void **state) {
     char path[SCRATCH_PATH_MAX + 32];
     (void)state;
@@ -592,6 +608,21 @@ static void quiet_is_quiet(void **state) {
     assert_string_equal(err_text(), "");
 }
 
+/* A library that the system loads and the reader of symbols does not take whole is told once, whatever else is quiet. */
+static void symbols_that_are_left_out_are_told(void **state) {
+    char library[SCRATCH_PATH_MAX + 32];
+    (void)state;
+    scratch_path(library, sizeof library, "no-library");
+    scratch_write(scratch, "no-library", "text", 4);
+    START("run", "--library", library, "--event", event_here, "--at", "init-done", "--at", "load-returned", "--count", "1", "--quiet",
+          "--output", output);
+    wait_until(program_is_over, "the end of the program");
+    const char *told = strstr(err_text(), "initrace: no symbols: ");
+    assert_non_null(told);
+    assert_contains(told, "neither an ELF nor a PE file\n");
+    assert_null(strstr(told + 1, "no symbols: "));
+}
+
 static void no_colour_goes_into_a_pipe(void **state) {
     static const char *const no_colour[] = {"NO_COLOR=1", NULL};
     (void)state;
@@ -651,6 +682,29 @@ static void a_campaign_leaves_nothing_but_its_files(void **state) {
     assert_false(scratch_exists(output, "summary.json.new"));
 }
 
+/* Case files and campaigns may be anybody's: what they say is text to a terminal, and never a command. */
+static void what_is_read_cannot_steer_the_terminal(void **state) {
+    char path[SCRATCH_PATH_MAX + 32];
+    (void)state;
+    write_case(path, sizeof path, "loud", itrp_system_family(), ", \"threads\": [\"\\u001b[31mred\", \"two\\nlines\"]");
+    RUN(0, "list", path);
+    assert_null(strchr(out_text(), '\x1b'));
+    assert_contains(out_text(), "\\x1b[31mred\n");
+    RUN(1, MISBEHAVE("exit-2"), "--output", output);
+    char *trials = scratch_read(output, "trials.jsonl");
+    char *signature = strstr(trials, "wrong-exit 0x2"); /* as long as what takes its place */
+    for (; signature != NULL; signature = strstr(signature, "wrong-exit 0x2")) {
+        memcpy(signature, "\\u001b[31mred ", strlen("wrong-exit 0x2"));
+    }
+    scratch_write(output, "trials.jsonl", trials, strlen(trials));
+    free(trials);
+    RUN(1, "replay", output, "0");
+    assert_null(strchr(out_text(), '\x1b'));
+    assert_contains(out_text(), "recorded: wrong-exit: \\x1b[31mred");
+    RUN(1, "report", output);
+    assert_null(strchr(out_text(), '\x1b'));
+}
+
 static void help_and_version_are_on_standard_output(void **state) {
     (void)state;
     RUN(0, "--help");
@@ -663,30 +717,34 @@ static void help_and_version_are_on_standard_output(void **state) {
 }
 
 int main(void) {
-#define SELF_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define CAMPAIGN_TEST(test) cmocka_unit_test_setup_teardown(test, self_set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        SELF_TEST(the_same_seed_gives_the_same_plans),
-        SELF_TEST(an_old_campaign_is_moved_aside),
-        SELF_TEST(a_planted_failure_is_replayed),
-        SELF_TEST(a_killed_runner_leaves_no_host_and_a_folder_that_can_be_continued),
-        SELF_TEST(an_unfinished_line_is_run_again),
-        SELF_TEST(one_interrupt_finishes_what_is_under_way),
-        SELF_TEST(two_interrupts_end_at_once),
-        SELF_TEST(what_is_as_expected_exits_with_0),
-        SELF_TEST(a_finding_exits_with_1),
-        SELF_TEST(nothing_that_landed_exits_with_3),
-        SELF_TEST(a_control_that_failed_exits_with_3),
-        SELF_TEST(a_tool_that_failed_exits_with_4),
-        SELF_TEST(what_cannot_run_here_exits_with_77),
-        SELF_TEST(usage_errors_are_one_line_and_exit_with_2),
-        SELF_TEST(json_stands_alone_on_standard_output),
-        SELF_TEST(what_is_written_is_what_is_printed),
-        SELF_TEST(quiet_is_quiet),
-        SELF_TEST(no_colour_goes_into_a_pipe),
-        SELF_TEST(environment_twins_work_and_the_command_line_wins),
-        SELF_TEST(any_working_directory_will_do),
-        SELF_TEST(a_campaign_leaves_nothing_but_its_files),
-        SELF_TEST(help_and_version_are_on_standard_output),
+        CAMPAIGN_TEST(the_same_seed_gives_the_same_plans),
+        CAMPAIGN_TEST(an_old_campaign_is_moved_aside),
+        CAMPAIGN_TEST(a_planted_failure_is_replayed),
+        CAMPAIGN_TEST(a_killed_runner_leaves_no_host_and_a_folder_that_can_be_continued),
+        CAMPAIGN_TEST(an_unfinished_line_is_run_again),
+        CAMPAIGN_TEST(one_interrupt_finishes_what_is_under_way),
+        CAMPAIGN_TEST(two_interrupts_end_at_once),
+        CAMPAIGN_TEST(what_is_as_expected_exits_with_0),
+        CAMPAIGN_TEST(a_finding_exits_with_1),
+        CAMPAIGN_TEST(nothing_that_landed_exits_with_3),
+        CAMPAIGN_TEST(one_point_that_was_not_reached_exits_with_3),
+        CAMPAIGN_TEST(one_point_that_the_library_lacks_is_skipped_and_exits_with_0),
+        CAMPAIGN_TEST(a_control_that_failed_exits_with_3),
+        CAMPAIGN_TEST(a_tool_that_failed_exits_with_4),
+        CAMPAIGN_TEST(what_cannot_run_here_exits_with_77),
+        CAMPAIGN_TEST(usage_errors_are_one_line_and_exit_with_2),
+        CAMPAIGN_TEST(json_stands_alone_on_standard_output),
+        CAMPAIGN_TEST(what_is_written_is_what_is_printed),
+        CAMPAIGN_TEST(quiet_is_quiet),
+        CAMPAIGN_TEST(symbols_that_are_left_out_are_told),
+        CAMPAIGN_TEST(no_colour_goes_into_a_pipe),
+        CAMPAIGN_TEST(environment_twins_work_and_the_command_line_wins),
+        CAMPAIGN_TEST(any_working_directory_will_do),
+        CAMPAIGN_TEST(a_campaign_leaves_nothing_but_its_files),
+        CAMPAIGN_TEST(what_is_read_cannot_steer_the_terminal),
+        CAMPAIGN_TEST(help_and_version_are_on_standard_output),
     };
     return cmocka_run_group_tests_name("campaign", tests, set_up_group, tear_down_group);
 }

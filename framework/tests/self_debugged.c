@@ -1,58 +1,12 @@
 /* What a debugger adds to a run: exact points, which must make no failure that is not there, and perturbed
  * scheduling (--chaos), which must make a race fail that never does by itself (cases/selftest/planted/race.c). */
-#include "framework/tests/program.h"
-#include "platform/platform.h"
+#include "framework/tests/self.h"
 
 #ifndef INITRACE_PLANTED
 #error "INITRACE_PLANTED is the folder of the planted libraries, INITRACE_PLANTED_SEEDS the seeds they were made from"
 #endif
 
 static const unsigned seeds[] = {INITRACE_PLANTED_SEEDS};
-
-static char scratch[SCRATCH_PATH_MAX];
-static char output[SCRATCH_PATH_MAX + 32];
-
-static int set_up_group(void **state) {
-    (void)state;
-    program_open();
-    return 0;
-}
-
-static int tear_down_group(void **state) {
-    (void)state;
-    program_close();
-    return 0;
-}
-
-static int set_up(void **state) {
-    (void)state;
-    scratch_make(scratch);
-    snprintf(output, sizeof output, "%s/out", scratch);
-    return 0;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    scratch_remove(scratch);
-    return 0;
-}
-
-/* The cells of the summary that is on standard output; the caller releases `*json`. */
-static const json_t *cells_of_output(json_t **json) {
-    *json = json_of_output();
-    const json_t *cells = json_object_get(*json, "cells");
-    assert_true(json_array_size(cells) > 0);
-    return cells;
-}
-
-static int64_t number_of(const json_t *json, const char *key) {
-    assert_true(json_is_integer(json_object_get(json, key)));
-    return json_integer_value(json_object_get(json, key));
-}
-
-static int64_t outcomes_of(const json_t *cell, const char *outcome) {
-    return json_integer_value(json_object_get(json_object_get(cell, "outcomes"), outcome));
-}
 
 /* ---- exact points ---- */
 
@@ -140,16 +94,13 @@ static void chaos_finds_a_race_that_never_shows_itself(void **state) {
 }
 
 int main(void) {
-    char why[256];
-    if (!itrp_can_debug(why, sizeof why)) {
-        print_message("skipped: no debugger here: %s\n", why);
+    if (self_lacks_debugger()) {
         return 77;
     }
-#define SELF_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         SELF_TEST(a_go_runtime_hears_what_is_sent_at_its_functions),
         SELF_TEST(a_plain_library_hears_what_is_sent_at_its_instructions),
         SELF_TEST(chaos_finds_a_race_that_never_shows_itself),
     };
-    return cmocka_run_group_tests_name("debugged", tests, set_up_group, tear_down_group);
+    return cmocka_run_group_tests_name("debugged", tests, self_set_up_group, self_tear_down_group);
 }

@@ -1,32 +1,13 @@
 /* Self test: fires at gates of a small library, which sees for itself that the event came there and nowhere else, once, and
  * that no register and no other thread noticed (platform/windows/tests/gate_library.c: it ends the host otherwise). Where
  * hosts have no gates, that this is said. */
-#include "framework/tests/program.h"
+#include "framework/tests/self.h"
 
-#include "platform/platform.h"
-
-static char scratch[SCRATCH_PATH_MAX];
-static char output[2 * SCRATCH_PATH_MAX];
 static char library[SCRATCH_PATH_MAX];
 
 static int set_up_group(void **state) {
-    (void)state;
-    program_open();
-    scratch_make(scratch);
+    self_set_up_group(state);
     real_path(INITRACE_GATE_LIBRARY, library, sizeof library);
-    return 0;
-}
-
-static int tear_down_group(void **state) {
-    (void)state;
-    scratch_remove(scratch);
-    program_close();
-    return 0;
-}
-
-static int set_up(void **state) {
-    (void)state;
-    snprintf(output, sizeof output, "%s/campaign", scratch);
     return 0;
 }
 
@@ -149,7 +130,6 @@ static void a_trial_is_replayed_at_its_gate(void **state) {
 }
 
 int main(void) {
-#define SELF_TEST(test) cmocka_unit_test_setup(test, set_up)
     const struct CMUnitTest tests[] = {
         SELF_TEST(a_system_without_gates_says_so_in_one_line),
         SELF_TEST(locate_has_no_gates_and_says_why),
@@ -159,5 +139,5 @@ int main(void) {
         SELF_TEST(what_nobody_comes_to_is_not_fired),
         SELF_TEST(a_trial_is_replayed_at_its_gate),
     };
-    return cmocka_run_group_tests_name("gate", tests, set_up_group, tear_down_group);
+    return cmocka_run_group_tests_name("gate", tests, set_up_group, self_tear_down_group);
 }

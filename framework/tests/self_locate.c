@@ -2,8 +2,7 @@
  * but the library's file and the event. Where the edges really are stands in the library, and is read here only. */
 #include "framework/cell.h"
 #include "framework/image.h"
-#include "framework/tests/program.h"
-#include "platform/platform.h"
+#include "framework/tests/self.h"
 
 #ifndef INITRACE_PLANTED
 #error "INITRACE_PLANTED is the folder of the libraries, INITRACE_PLANTED_SEEDS the seeds they were made from"
@@ -25,34 +24,7 @@ static int seed_count(void) {
     return itrp_capabilities()->signals ? (int)(sizeof seeds / sizeof seeds[0]) : 1;
 }
 
-static char scratch[SCRATCH_PATH_MAX];
-static char output[SCRATCH_PATH_MAX + 32];
 static char library[2 * SCRATCH_PATH_MAX];
-
-static int set_up_group(void **state) {
-    (void)state;
-    program_open();
-    return 0;
-}
-
-static int tear_down_group(void **state) {
-    (void)state;
-    program_close();
-    return 0;
-}
-
-static int set_up(void **state) {
-    (void)state;
-    scratch_make(scratch);
-    snprintf(output, sizeof output, "%s/out", scratch);
-    return 0;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    scratch_remove(scratch);
-    return 0;
-}
 
 /* ---- the answer ---- */
 
@@ -124,11 +96,6 @@ static uint64_t rva_of(const json_t *edge, const char *side) {
     uint64_t rva = 0;
     assert_true(itr_json_from_hex(json_object_get(json_object_get(edge, side), "rva"), &rva));
     return rva;
-}
-
-static int64_t number_of(const json_t *json, const char *key) {
-    assert_true(json_is_integer(json_object_get(json, key)));
-    return json_integer_value(json_object_get(json, key));
 }
 
 /* A shot at an instruction comes just before it is run: the one that opens is the last one outside, the one that
@@ -218,17 +185,14 @@ static void no_window_is_found_where_none_is(void **state) {
 }
 
 int main(void) {
-    char why[256];
-    if (!itrp_can_debug(why, sizeof why)) {
-        print_message("skipped: no debugger here: %s\n", why);
+    if (self_lacks_debugger()) {
         return 77;
     }
-#define SELF_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         SELF_TEST(a_window_that_drops_the_event_is_found),
         SELF_TEST(a_window_that_deadlocks_is_found),
         SELF_TEST(a_window_that_jumps_away_is_found),
         SELF_TEST(no_window_is_found_where_none_is),
     };
-    return cmocka_run_group_tests_name("locate", tests, set_up_group, tear_down_group);
+    return cmocka_run_group_tests_name("locate", tests, self_set_up_group, self_tear_down_group);
 }

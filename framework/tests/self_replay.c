@@ -1,31 +1,21 @@
 /* Tests of replay --debug: the host of a recorded trial stands stopped at its exact point for as long as a person
  * wants, and never longer than the program. Also what --record says where nothing can be recorded. */
 #include "framework/commands.h"
-#include "framework/tests/program.h"
-#include "platform/platform.h"
+#include "framework/tests/self.h"
 
 #ifndef INITRACE_LIBRARY
 #error "INITRACE_LIBRARY names the plain library, whose function InitraceProbe is fired at"
 #endif
 
-static char scratch[SCRATCH_PATH_MAX];
-static char output[SCRATCH_PATH_MAX + 32];
 static char library[SCRATCH_PATH_MAX];
 static const char *event_here;
 static uv_pipe_t input;
 static int held; /* process id of the host */
 
 static int set_up_group(void **state) {
-    (void)state;
-    program_open();
+    self_set_up_group(state);
     real_path(INITRACE_LIBRARY, library, sizeof library);
     event_here = itrp_capabilities()->signals ? "SIGUSR1" : "CTRL_C";
-    return 0;
-}
-
-static int tear_down_group(void **state) {
-    (void)state;
-    program_close();
     return 0;
 }
 
@@ -43,24 +33,11 @@ static void close_input(void) {
     wait_until(input_is_closed, "the end of the program's input");
 }
 
-static int set_up(void **state) {
-    (void)state;
-    scratch_make(scratch);
-    snprintf(output, sizeof output, "%s/out", scratch);
-    return 0;
-}
-
 static int tear_down(void **state) {
-    (void)state;
-    if (run.started && !run.exited) { /* a test failed */
-        uv_process_kill(&run.process, SIGKILL);
-        wait_until(program_is_over, "the end of a killed program");
-    }
     if (program_input != NULL) {
         close_input();
     }
-    scratch_remove(scratch);
-    return 0;
+    return self_tear_down(state);
 }
 
 /* Records one trial at a point of the plain library. */
@@ -121,19 +98,6 @@ static void json_says_where_it_stands(void **state) {
 }
 
 /* ---- how long ---- */
-
-static bool time_is_up(void) {
-    return timed_out;
-}
-
-static void let_pass(uint64_t length_ms) {
-    timed_out = false;
-    uv_timer_start(&timer, on_deadline, length_ms, 0);
-    while (!time_is_up()) {
-        uv_run(&loop, UV_RUN_ONCE);
-    }
-    uv_timer_stop(&timer);
-}
 
 static void a_held_host_outlives_the_trials_deadline_and_ends_with_the_input(void **state) {
     (void)state;
@@ -213,21 +177,19 @@ static void recording_is_refused_with_a_reason(void **state) {
 }
 
 int main(void) {
-    char why[256];
-    if (!itrp_can_debug(why, sizeof why)) {
-        print_message("skipped: no debugger here: %s\n", why);
+    if (self_lacks_debugger()) {
         return 77;
     }
-#define SELF_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define REPLAY_TEST(test) cmocka_unit_test_setup_teardown(test, self_set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        SELF_TEST(a_host_is_left_stopped_at_its_point),
-        SELF_TEST(json_says_where_it_stands),
-        SELF_TEST(a_held_host_outlives_the_trials_deadline_and_ends_with_the_input),
-        SELF_TEST(enter_ends_it),
-        SELF_TEST(a_killed_program_leaves_no_held_host),
-        SELF_TEST(a_trial_without_an_exact_point_is_refused),
-        SELF_TEST(a_point_that_does_not_come_holds_nothing),
-        SELF_TEST(recording_is_refused_with_a_reason),
+        REPLAY_TEST(a_host_is_left_stopped_at_its_point),
+        REPLAY_TEST(json_says_where_it_stands),
+        REPLAY_TEST(a_held_host_outlives_the_trials_deadline_and_ends_with_the_input),
+        REPLAY_TEST(enter_ends_it),
+        REPLAY_TEST(a_killed_program_leaves_no_held_host),
+        REPLAY_TEST(a_trial_without_an_exact_point_is_refused),
+        REPLAY_TEST(a_point_that_does_not_come_holds_nothing),
+        REPLAY_TEST(recording_is_refused_with_a_reason),
     };
-    return cmocka_run_group_tests_name("replay", tests, set_up_group, tear_down_group);
+    return cmocka_run_group_tests_name("replay", tests, set_up_group, self_tear_down_group);
 }

@@ -337,6 +337,11 @@ static void call_never_made(struct trial *trial) {
     trial->seen.ledger.calls_counted = 2;
 }
 
+static void call_never_made_unsteadied(struct trial *trial) {
+    call_never_made(trial);
+    trial->seen.ledger.scheduling = ITR_SCHEDULING_REFUSED;
+}
+
 static struct itrp_debug_report debug_report; /* of the trial under way */
 
 static void debug(struct trial *trial) {
@@ -522,6 +527,8 @@ static const struct row {
     {"no shot planned", no_shot_planned, ITR_OUTCOME_NOT_FIRED, "not-fired", ""},
     {"call never made", call_never_made, ITR_OUTCOME_NOT_FIRED, "not-fired SIGURG pthread_create#3",
      "made 2 calls"},
+    {"call never made, scheduling refused", call_never_made_unsteadied, ITR_OUTCOME_NOT_FIRED,
+     "not-fired SIGURG pthread_create#3", "the system refused the host the scheduling"},
     {"point never reached", point_never_reached, ITR_OUTCOME_NOT_FIRED,
      "not-fired SIGURG point-not-reached", "reached 1 times of 2"},
     {"hung before", hung_before_the_point, ITR_OUTCOME_NOT_FIRED, "not-fired SIGURG point-not-reached",

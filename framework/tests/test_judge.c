@@ -169,7 +169,7 @@ static void without_a_shot_nothing_is_known(void **state) {
     know(ITR_OUTCOME_LOST, "lost SIGURG", 0.95, 1);
     assert_judged(ITR_JUDGEMENT_INCONCLUSIVE, "no trial was run");
     see(50, ITR_OUTCOME_NOT_FIRED, "not-fired SIGURG pthread_create#3");
-    assert_judged(ITR_JUDGEMENT_INCONCLUSIVE, "no shot landed");
+    assert_judged(ITR_JUDGEMENT_INCONCLUSIVE, "not reached: no shot landed in 50 trials, so nothing was tested");
 }
 
 static void a_tool_error_is_no_finding_and_no_pass(void **state) {
@@ -210,8 +210,8 @@ static void judgements_have_names(void **state) {
 
 /* ---- many ---- */
 
-/* "EKNRIT" stand for the judgements; small letters are controls. */
-static int exit_code_of(const char *letters) {
+/* "EKNRITS" stand for the judgements; small letters are controls. `why` becomes "" where there is a verdict. */
+static int exit_code_of(const char *letters, char *why, size_t room) {
     static const char order[] = "EKNRITS";
     struct itr_cell cells[8];
     struct itr_verdict verdicts[8];
@@ -226,7 +226,10 @@ static int exit_code_of(const char *letters) {
         verdicts[i].judgement = (enum itr_judgement)(at - order);
         snprintf(cells[i].control, sizeof cells[i].control, "%s", control ? "after-init" : "");
     }
-    return itr_judge_exit_code(cells, verdicts, count);
+    int code = itr_judge_exit_code(cells, verdicts, count);
+    why[0] = '\0';
+    assert_true(itr_judge_no_verdict(cells, verdicts, count, why, room) == (code == 3));
+    return code;
 }
 
 static void exit_codes_are_those_of_the_manual(void **state) {
@@ -238,15 +241,39 @@ static void exit_codes_are_those_of_the_manual(void **state) {
         {"N", 1},  {"R", 1},  {"EN", 1}, {"NE", 1}, {"KeR", 1}, {"NI", 1}, /* findings */
         {"En", 3}, {"Er", 3}, {"Nn", 3}, {"nN", 3}, {"Kr", 3}, /* a control failed: no verdict */
         {"I", 3},  {"II", 3}, {"Ii", 3}, {"", 3},              /* nothing landed at all */
+        {"EI", 3}, {"IE", 3}, {"KI", 3}, {"Ei", 3}, {"ESI", 3}, {"RI", 1}, /* nor in one of several cells */
         {"S", 3},  {"SS", 3}, {"SI", 3}, {"ES", 0}, {"SN", 1}, /* a skip is no pass, nor a failure beside others */
         {"T", 4},  {"ET", 4}, {"NT", 4}, {"nT", 4}, {"IT", 4},  {"Et", 4}, /* the tool failed */
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        int code = exit_code_of(rows[i].letters);
+        char why[128];
+        int code = exit_code_of(rows[i].letters, why, sizeof why);
         if (code != rows[i].code) {
             fail_msg("\"%s\" gave %d", rows[i].letters, code);
         }
+    }
+}
+
+static void a_campaign_without_a_verdict_says_why(void **state) {
+    static const struct {
+        const char *letters;
+        const char *why;
+    } rows[] = {
+        {"En", "a control failed"},
+        {"nI", "a control failed"},
+        {"EIE", "nothing was tested in 1 of 3 cells: see no-shot above"},
+        {"SI", "nothing was tested in 1 of 2 cells: see no-shot above"},
+        {"S", "everything was skipped"},
+        {"ES", ""},
+        {"NI", ""},
+        {"T", ""},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char why[128];
+        (void)exit_code_of(rows[i].letters, why, sizeof why);
+        assert_string_equal(why, rows[i].why);
     }
 }
 
@@ -270,6 +297,7 @@ int main(void) {
         JUDGE_TEST(what_is_expected_and_does_not_come_is_a_finding),
         cmocka_unit_test(judgements_have_names),
         cmocka_unit_test(exit_codes_are_those_of_the_manual),
+        cmocka_unit_test(a_campaign_without_a_verdict_says_why),
     };
     return cmocka_run_group_tests_name("judge", tests, NULL, NULL);
 }

@@ -78,6 +78,63 @@ static void a_folder_that_is_not_there_is_told(void **state) {
     assert_contains(error.text, "no/such/folder");
 }
 
+static const char a_failure[] = "{\"format\": 1, \"summary\": \"x\", \"match\": [{\"message\": \"y\"}]}";
+
+/* By their names without the suffix, in which a hyphen comes before the dot. */
+static void files_are_read_by_name_and_nothing_else_is(void **state) {
+    static const char *const names[] = {"a", "a-b", "go1.9", "go1.19", "z"};
+    char folder[SCRATCH_PATH_MAX];
+    struct itr_known_list list = {0};
+    struct itr_error error = {0};
+    (void)state;
+    scratch_make(folder);
+    for (size_t i = 5; i-- > 0;) {
+        char name[16];
+        snprintf(name, sizeof name, "%s.json", names[i]);
+        scratch_write(folder, name, a_failure, strlen(a_failure));
+    }
+    scratch_write(folder, ".hidden.json", "{", 1);
+    scratch_write(folder, ".json", "{", 1);
+    scratch_write(folder, "json", "{", 1);
+    scratch_write(folder, "x.json~", "{", 1);
+    scratch_folder(folder, "folder.json");
+    assert_int_equal(itr_known_read(folder, &list, &error), ITR_OK);
+    assert_int_equal(list.count, 5);
+    for (size_t i = 0; i < 5; i++) {
+        assert_string_equal(list.items[i].name, names[i]);
+    }
+    itr_known_release(&list);
+    scratch_remove(folder);
+}
+
+static void what_is_too_much_is_refused(void **state) {
+    char folder[SCRATCH_PATH_MAX];
+    struct itr_known_list list = {0};
+    struct itr_error error = {0};
+    char *large = calloc(1, ITR_KNOWN_FILE_BYTES_MAX + 1);
+    (void)state;
+    assert_non_null(large);
+    memset(large, ' ', ITR_KNOWN_FILE_BYTES_MAX + 1);
+    memcpy(large, a_failure, strlen(a_failure));
+    scratch_make(folder);
+    scratch_write(folder, "large.json", large, ITR_KNOWN_FILE_BYTES_MAX);
+    assert_int_equal(itr_known_read(folder, &list, &error), ITR_OK);
+    itr_known_release(&list);
+    scratch_write(folder, "large.json", large, ITR_KNOWN_FILE_BYTES_MAX + 1);
+    assert_int_equal(itr_known_read(folder, &list, &error), ITR_E_LIMIT);
+    assert_contains(error.text, "large.json");
+    assert_int_equal(list.count, 0);
+    for (int i = 0; i <= ITR_KNOWN_FILES_MAX; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "%d.json", i);
+        scratch_write(folder, name, "", 0);
+    }
+    assert_int_equal(itr_known_read(folder, &list, &error), ITR_E_LIMIT);
+    assert_contains(error.text, "more than 1024 known failures");
+    free(large);
+    scratch_remove(folder);
+}
+
 /* Every message that is documented for the database, and the failure that it stands for. */
 static void the_built_in_files_recognise_what_runtimes_print(void **state) {
     static const struct {
@@ -172,6 +229,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mistakes_name_file_key_and_expectation),
         cmocka_unit_test(a_folder_that_is_not_there_is_told),
+        cmocka_unit_test(files_are_read_by_name_and_nothing_else_is),
+        cmocka_unit_test(what_is_too_much_is_refused),
         cmocka_unit_test(the_built_in_files_recognise_what_runtimes_print),
         cmocka_unit_test(more_conditions_win),
     };

@@ -291,6 +291,9 @@ static void pass_the_gate_after_the_trial(void) {
 static void pass_the_gate_as_nobody(void) {
     block->reply.shots[0].gate_role = ITR_ROLE_COUNT;
 }
+static void schedule_in_a_way_of_its_own(void) {
+    block->reply.scheduling = ITR_SCHEDULING_COUNT;
+}
 static void release_before_the_trial(void) {
     block->reply.shots[0].released_ns = 1;
 }
@@ -362,6 +365,7 @@ static void every_kind_of_scribble_is_damage_with_a_reason(void **state) {
         {end_thread_before_the_trial, "event thread's end lies outside"},
         {pass_the_gate_after_the_trial, "time of a thread at the gate lies outside"},
         {pass_the_gate_as_nobody, "shot 0 names no thread's role"},
+        {schedule_in_a_way_of_its_own, "scheduling is none that there is"},
         {release_before_the_trial, "time of a release lies outside"},
         {send_before_firing, "shot 0 was sent before it was fired"},
         {send_without_firing, "shot 0 was sent before it was fired"},

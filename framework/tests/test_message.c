@@ -237,34 +237,12 @@ static void the_last_line_is_not_read_beyond(void **state) {
     static const char lines[] = "first\nsecond\nlast";
     char *exact = malloc(sizeof lines - 1);
     struct itr_message message;
-    struct itr_text out = {0};
 
     (void)state;
     assert_non_null(exact);
     memcpy(exact, lines, sizeof lines - 1);
     assert_false(itr_message_of(exact, sizeof lines - 1, &message));
-    assert_int_equal(itr_message_without_noise(&out, exact, sizeof lines - 1), 0);
-    assert_string_equal(itr_text_string(&out), lines);
-    itr_text_release(&out);
     free(exact);
-}
-
-static void noise_is_filtered_line_by_line(void **state) {
-    static const char stream[] = "one\n"
-                                 "0024:fixme:x y\n"
-                                 "two\r\n"
-                                 "wine client error:0: sendmsg: gone\n"
-                                 "three";
-    struct itr_text out = {0};
-
-    (void)state;
-    assert_int_equal(itr_message_without_noise(&out, stream, sizeof stream - 1), 15 + 35);
-    assert_string_equal(itr_text_string(&out), "one\ntwo\r\nthree");
-    itr_text_reset(&out);
-    assert_int_equal(itr_message_without_noise(&out, "00ff:err:x", 10), 10);
-    assert_int_equal(out.length, 0);
-    assert_int_equal(itr_message_without_noise(&out, NULL, 0), 0);
-    itr_text_release(&out);
 }
 
 static void kinds_have_names(void **state) {
@@ -284,7 +262,6 @@ int main(void) {
         cmocka_unit_test(hostile_lines_are_bounded_and_escaped),
         cmocka_unit_test(lines_that_end_early_are_not_read_beyond),
         cmocka_unit_test(the_last_line_is_not_read_beyond),
-        cmocka_unit_test(noise_is_filtered_line_by_line),
         cmocka_unit_test(kinds_have_names),
     };
     return cmocka_run_group_tests_name("message", tests, NULL, NULL);

@@ -429,6 +429,26 @@ static void garbage_is_recorded_with_its_period(void **state) {
     trial_end(&trial);
 }
 
+static void scheduling_is_told_where_it_is_not_the_systems_own(void **state) {
+    static const struct {
+        uint32_t scheduling;
+        const char *name;
+    } rows[] = {{ITR_SCHEDULING_BATCH, "batch"}, {ITR_SCHEDULING_REFUSED, "batch-refused"}};
+    struct trial trial;
+    (void)state;
+    trial_begin(&trial);
+    json_t *json = line_of(&trial);
+    assert_null(at(json, "scheduling"));
+    json_decref(json);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        trial.seen.ledger.scheduling = rows[i].scheduling;
+        json = line_of(&trial);
+        assert_text(json, "scheduling", rows[i].name);
+        json_decref(json);
+    }
+    trial_end(&trial);
+}
+
 /* ---- what must not be believed, and what must not do harm ---- */
 
 static void a_damaged_ledger_is_not_recorded(void **state) {
@@ -442,6 +462,7 @@ static void a_damaged_ledger_is_not_recorded(void **state) {
     assert_null(at(json, "phases"));
     assert_null(at(json, "handled"));
     assert_null(at(json, "exceptions"));
+    assert_null(at(json, "scheduling"));
     assert_text(json, "shots.0.event", "SIGURG"); /* the plan is ours */
     assert_number(json, "shots.0.planned_ns", 1234567);
     assert_true(json_is_null(at(json, "shots.0.fired_ns")));
@@ -768,6 +789,7 @@ static void without_memory_there_is_no_record_or_all_of_it(void **state) {
     trial_begin_debugged(&trial);
     hear(&trial);
     trial.seen.ledger.exception_count = 20;
+    trial.seen.ledger.scheduling = ITR_SCHEDULING_REFUSED;
     for (int i = 0; i < ITR_EXCEPTIONS_MAX; i++) {
         trial.seen.ledger.exceptions[i] =
             (struct itr_exception){.time_ns = BEGIN_NS, .code = 0xC0000005};
@@ -812,6 +834,7 @@ int main(void) {
         cmocka_unit_test(each_shot_has_its_own_handler_entry),
         cmocka_unit_test(what_says_nothing_is_left_out),
         cmocka_unit_test(garbage_is_recorded_with_its_period),
+        cmocka_unit_test(scheduling_is_told_where_it_is_not_the_systems_own),
         cmocka_unit_test(a_damaged_ledger_is_not_recorded),
         cmocka_unit_test(hostile_bytes_give_valid_json),
         cmocka_unit_test(what_is_no_record_is_refused),

@@ -28,17 +28,18 @@ static create_fn find_real(void) {
 
 /* A starting Go runtime makes a thread more when a woken thread runs before the one that woke it has gone to sleep, and
  * the Nth call is then another one. Under SCHED_BATCH Linux does not let a woken thread displace its waker (sched(7));
- * threads inherit it. Where it is refused the count is as steady as the machine. */
-static void steady_the_count(void) {
+ * threads inherit it. Where it is refused the count is as steady as the machine, and the trial's record says so. */
+static void steady_the_count(struct itr_ledger_reply *reply) {
     const struct sched_param none = {.sched_priority = 0};
-    (void)sched_setscheduler(0, SCHED_BATCH, &none);
+    bool granted = sched_setscheduler(0, SCHED_BATCH, &none) == 0;
+    reply->scheduling = granted ? ITR_SCHEDULING_BATCH : ITR_SCHEDULING_REFUSED;
 }
 
 bool itrh_hooks_install(struct itrh_host *host, enum itr_call call) {
     if (call != ITR_CALL_PTHREAD_CREATE || find_real() == NULL) {
         return false;
     }
-    steady_the_count();
+    steady_the_count(&host->ledger->reply);
     hooked_host = host;
     return true;
 }

@@ -1,41 +1,17 @@
 /* What a campaign finds out about trials that fail by themselves: a Go library (cases/selftest/golibs/faulty) that dies in
  * its initialisation in ways that are known to the line. The end of such a process lies, its evidence must not. */
-#include "framework/tests/program.h"
-#include "platform/platform.h"
+#include "framework/tests/self.h"
 
 #ifndef INITRACE_FAULTIES
 #error "INITRACE_FAULTIES and INITRACE_FAULTY_SOURCE name the libraries that die, separated by ':', and their source"
 #endif
 
-static char scratch[SCRATCH_PATH_MAX];
-static char output[SCRATCH_PATH_MAX + 32];
 static char faulties[] = INITRACE_FAULTIES;
 static const char *faulty; /* the one that is loaded */
 
 static int set_up_group(void **state) {
-    (void)state;
     faulty = strtok(faulties, ":");
-    program_open();
-    return 0;
-}
-
-static int tear_down_group(void **state) {
-    (void)state;
-    program_close();
-    return 0;
-}
-
-static int set_up(void **state) {
-    (void)state;
-    scratch_make(scratch);
-    snprintf(output, sizeof output, "%s/out", scratch);
-    return 0;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    scratch_remove(scratch);
-    return 0;
+    return self_set_up_group(state);
 }
 
 /* The line of the source that ends with this remark. */
@@ -354,16 +330,13 @@ static void the_room_for_core_files_holds_over_a_resume(void **state) {
 }
 
 int main(void) {
-    char why[256];
-    if (!itrp_can_debug(why, sizeof why)) {
-        print_message("skipped: no debugger here: %s\n", why);
+    if (self_lacks_debugger()) {
         return 77;
     }
-#define SELF_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         SELF_TEST(the_first_signal_is_told_not_the_last), SELF_TEST(a_hang_is_looked_at_before_its_end),
         SELF_TEST(nobody_looks_where_nobody_asked),       SELF_TEST(gdb_opens_the_core_file),
         SELF_TEST(old_core_files_make_room),              SELF_TEST(the_room_for_core_files_holds_over_a_resume),
     };
-    return cmocka_run_group_tests_name("evidence", tests, set_up_group, tear_down_group);
+    return cmocka_run_group_tests_name("evidence", tests, set_up_group, self_tear_down_group);
 }

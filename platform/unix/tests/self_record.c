@@ -1,49 +1,28 @@
 /* Tests of run --record rr, with the stand-in of rr.c: real trials, real processes, and folders in place of recordings.
  * What rr itself makes of a host is not tested. */
 #include "framework/commands.h"
-#include "framework/tests/program.h"
+#include "framework/tests/self.h"
 
 #ifndef INITRACE_STAND_IN
 #error "INITRACE_STAND_IN names the folder with a program rr"
 #endif
 
-static char scratch[SCRATCH_PATH_MAX];
-static char output[SCRATCH_PATH_MAX + 32];
 static char library[SCRATCH_PATH_MAX];
 static char path_with_rr[8 * SCRATCH_PATH_MAX];
 static char path_without_rr[2 * SCRATCH_PATH_MAX];
 
 static int set_up_group(void **state) {
     char stand_in[SCRATCH_PATH_MAX];
-    (void)state;
-    program_open();
+    self_set_up_group(state);
     real_path(INITRACE_STAND_IN, stand_in, sizeof stand_in);
     real_path(INITRACE_LIBRARY, library, sizeof library);
     snprintf(path_with_rr, sizeof path_with_rr, "PATH=%s:%s", stand_in, getenv("PATH"));
     return 0;
 }
 
-static int tear_down_group(void **state) {
-    (void)state;
-    program_close();
-    return 0;
-}
-
 static int set_up(void **state) {
-    (void)state;
-    scratch_make(scratch);
-    snprintf(output, sizeof output, "%s/out", scratch);
+    self_set_up(state);
     snprintf(path_without_rr, sizeof path_without_rr, "PATH=%s", scratch);
-    return 0;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    if (run.started && !run.exited) { /* a test failed */
-        uv_process_kill(&run.process, SIGKILL);
-        wait_until(program_is_over, "the end of a killed program");
-    }
-    scratch_remove(scratch);
     return 0;
 }
 
@@ -58,21 +37,6 @@ static int tear_down(void **state) {
     "run", "--host", "misbehave", "--env", "INITRACE_MISDEED=" misdeed, "--quiet", "--seed", "1", "--output", output
 
 /* ---- what lives ---- */
-
-static void on_time_is_up(uv_timer_t *handle) {
-    (void)handle;
-    timed_out = true;
-    uv_stop(&loop); /* or a turn of the loop that begins with this waits for something else then */
-}
-
-static void let_pass(uint64_t length_ms) {
-    timed_out = false;
-    uv_timer_start(&timer, on_time_is_up, length_ms, 0);
-    while (!timed_out) {
-        uv_run(&loop, UV_RUN_ONCE);
-    }
-    uv_timer_stop(&timer);
-}
 
 static bool works_here(const char *process) {
     char path[300];
@@ -373,21 +337,21 @@ static void a_replay_records_again_and_names_the_trace(void **state) {
 }
 
 int main(void) {
-#define SELF_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define RECORD_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, self_tear_down)
     const struct CMUnitTest tests[] = {
-        SELF_TEST(delivered_trials_leave_no_trace),
-        SELF_TEST(a_crash_keeps_its_packed_trace),
-        SELF_TEST(a_loss_keeps_a_complete_trace),
-        SELF_TEST(a_host_that_computes_is_not_quiet),
-        SELF_TEST(what_a_host_leaves_behind_is_ended_and_counted),
-        SELF_TEST(a_killed_runner_leaves_neither_recorder_nor_host),
-        SELF_TEST(a_recorder_that_dies_is_no_finding),
-        SELF_TEST(a_recorder_that_does_not_end_is_no_hang),
-        SELF_TEST(a_trace_that_cannot_be_packed_is_kept_as_it_is),
-        SELF_TEST(a_recorder_that_fails_is_refused_with_a_reason),
-        SELF_TEST(doctor_says_what_was_tried),
-        SELF_TEST(recorded_and_debugged_do_not_mix),
-        SELF_TEST(a_replay_records_again_and_names_the_trace),
+        RECORD_TEST(delivered_trials_leave_no_trace),
+        RECORD_TEST(a_crash_keeps_its_packed_trace),
+        RECORD_TEST(a_loss_keeps_a_complete_trace),
+        RECORD_TEST(a_host_that_computes_is_not_quiet),
+        RECORD_TEST(what_a_host_leaves_behind_is_ended_and_counted),
+        RECORD_TEST(a_killed_runner_leaves_neither_recorder_nor_host),
+        RECORD_TEST(a_recorder_that_dies_is_no_finding),
+        RECORD_TEST(a_recorder_that_does_not_end_is_no_hang),
+        RECORD_TEST(a_trace_that_cannot_be_packed_is_kept_as_it_is),
+        RECORD_TEST(a_recorder_that_fails_is_refused_with_a_reason),
+        RECORD_TEST(doctor_says_what_was_tried),
+        RECORD_TEST(recorded_and_debugged_do_not_mix),
+        RECORD_TEST(a_replay_records_again_and_names_the_trace),
     };
-    return cmocka_run_group_tests_name("record", tests, set_up_group, tear_down_group);
+    return cmocka_run_group_tests_name("record", tests, set_up_group, self_tear_down_group);
 }
