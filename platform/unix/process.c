@@ -530,16 +530,16 @@ static long end_adopted(const struct itrp_process *process, uint32_t *alive) {
     long left = 0;
     long count = itrp_tree_adopted(adopted, ADOPTED_MAX);
     for (long i = 0; i < count && i < ADOPTED_MAX; i++) {
-        char what = itrp_tree_state(adopted[i]);
-        if (what != 'Z' && what != 'X') {
-            if (belongs_to_neighbour(adopted[i], process)) {
-                continue;
-            }
-            (*alive)++;
-            kill(adopted[i], SIGKILL);
-        } else if (belongs_to_neighbour(adopted[i], process)) {
-            continue; /* a neighbour's host itself, about to be reaped by its slot */
+        if (belongs_to_neighbour(adopted[i], process)) {
+            continue;
         }
+        /* Only now: one that ends has no environment any more to tell whose it is, and a neighbour may be ending his. */
+        char what = itrp_tree_state(adopted[i]);
+        if (what == 0) {
+            continue; /* ended and reaped meanwhile */
+        }
+        *alive += what != 'Z' && what != 'X' ? 1 : 0;
+        kill(adopted[i], SIGKILL); /* a zombie too: threads may outlive the one that leads them */
         left++;
     }
     return left;

@@ -103,15 +103,23 @@ bool itrp_tree_has_variable(pid_t process, const char *name, const char *value) 
     return found;
 }
 
+/* Of the flags in /proc/PID/stat (proc(5)): it is on its way to being a zombie. PF_EXITING of the kernel. */
+enum { FLAG_EXITING = 0x4 };
+
 char itrp_tree_state(pid_t process) {
     char path[64];
     char stat[512];
+    char state = 0;
+    unsigned long flags = 0;
     snprintf(path, sizeof path, "/proc/%ld/stat", (long)process);
     if (read_small(path, stat, sizeof stat) <= 0) {
         return 0;
     }
     const char *after_name = strrchr(stat, ')');
-    return after_name != NULL && after_name[1] == ' ' ? after_name[2] : '\0';
+    if (after_name == NULL || sscanf(after_name + 1, " %c %*d %*d %*d %*d %*d %lu", &state, &flags) != 2) {
+        return 0;
+    }
+    return (flags & FLAG_EXITING) != 0 && state != 'Z' ? 'X' : state;
 }
 
 size_t itrp_tree_children(pid_t process, pid_t *children, size_t max) {

@@ -18,7 +18,7 @@ size_t itrp_tree_children(pid_t process, pid_t *children, size_t max);
 /* True if `process` has `name=value` in its environment. False also for one that cannot be read. */
 bool itrp_tree_has_variable(pid_t process, const char *name, const char *value);
 
-/* One letter of /proc/PID/stat ('R', 'S', 'Z', …), 0 if it is gone. */
+/* One letter of /proc/PID/stat ('R', 'S', 'Z', …), 'X' also where it is ending, 0 if it is gone. */
 char itrp_tree_state(pid_t process);
 
 /* Descendants that are left to a person: itrp_tree_end_descendants() passes them by. The list is shared with children
