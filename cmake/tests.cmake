@@ -165,6 +165,13 @@ if(NOT WIN32)
                              "INITRACE_LIBRARY_HOST=\"$<TARGET_FILE:host_library_host>\"" "INITRACE_FAULTY=\"${itr_faulty}\""
                              "INITRACE_FAULTY_SOURCE=\"${itr_faulty_source}\"")
   set_tests_properties(self.evidence PROPERTIES TIMEOUT 600 RUN_SERIAL ON)
+else()
+  list(JOIN itr_go_versions ":" itr_text)
+  itr_cmocka_test(self platform/windows/tests/self_evidence.c)
+  add_dependencies(self_evidence initrace golibs host_library_host_hooked)
+  target_compile_definitions(self_evidence PRIVATE "INITRACE_PROGRAM=\"$<TARGET_FILE:initrace>\""
+                             "INITRACE_GO_VERSIONS=\"${itr_text}\"")
+  set_tests_properties(self.evidence PROPERTIES TIMEOUT 600 RUN_SERIAL ON)
 endif()
 
 # ---- planted windows and races, to be found blind ----
