@@ -168,7 +168,7 @@ static void write_evidence(const struct keeping *keeping, json_t **evidence) {
 /* ---- firing again ---- */
 
 /* What came after what, and each run of the same with its count. */
-static json_t *cascade_to_json(const struct itr_observation *seen, const struct itr_modules *modules) {
+static json_t *cascade_to_json(const struct itr_observation *seen, const struct itr_modules *modules, const json_t *found) {
     const struct itrp_debug_report *report = seen->debug;
     char shape[400];
     char place[ITR_LOCATION_MAX];
@@ -179,6 +179,9 @@ static json_t *cascade_to_json(const struct itr_observation *seen, const struct 
         const struct itrp_debug_fault named = {.code = run->code};
         const struct itr_exception at = {.pc = run->pc, .module_base = run->module_base};
         itr_locate_pc(modules, &seen->ledger, &at, true, place, sizeof place);
+        if (strcmp(place, "other-module") == 0) {
+            (void)itr_describe_found(found, run->pc, place, sizeof place);
+        }
         itr_record_append(&runs, json_pack("{s:s, s:o, s:o, s:I, s:I}", "name", itr_fault_name(&named), "pc",
                                            itr_json_hex(run->pc), "location", itr_record_string(place, strlen(place)),
                                            "thread", (json_int_t)run->thread, "count", (json_int_t)run->count));
@@ -229,7 +232,7 @@ static void fire_again(const struct keeping *keeping, struct again *again, struc
     const json_t *modules = json_object_get(evidence->json, "modules");
     itr_record_put(&evidence->json, "trial", itr_record_to_json(&record));
     if (seen.debug != NULL) {
-        itr_record_put(&evidence->json, "cascade", cascade_to_json(&seen, &work->modules));
+        itr_record_put(&evidence->json, "cascade", cascade_to_json(&seen, &work->modules, modules));
     }
     json_t *dispositions =
         seen.ledger_sound ? itr_dispositions_to_json(&seen.ledger, &work->modules, modules) : NULL;

@@ -204,10 +204,6 @@ static enum itr_status write_file(struct writer *writer, const char *path, struc
         put_file(writer);
         uv_fs_close(NULL, &request, writer->file, NULL);
         uv_fs_req_cleanup(&request);
-        if (writer->code != 0) {
-            uv_fs_unlink(NULL, &request, path, NULL);
-            uv_fs_req_cleanup(&request);
-        }
     }
     return writer->code == 0 ? ITR_OK
                              : itr_fail(err, writer->code == UV_ENOMEM ? ITR_E_NO_MEMORY : ITR_E_SYSTEM, writer->code,
@@ -227,6 +223,11 @@ enum itr_status itr_minidump_write(const struct itrp_snapshot *snapshot, const s
         share_room(&writer, limit - writer.head.count);
         place(&writer, writer.head.count);
         status = write_file(&writer, request->path, err);
+    }
+    if (status != ITR_OK) { /* nor is an earlier one left */
+        uv_fs_t remove;
+        uv_fs_unlink(NULL, &remove, request->path, NULL);
+        uv_fs_req_cleanup(&remove);
     }
     itr_core_plan_release(&writer.plan);
     free(writer.head.bytes);

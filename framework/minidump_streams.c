@@ -37,9 +37,12 @@ enum {
     NAME_CHARS_MAX = 4096,
     PE_HEAD_AT = 0x3c,
     PE_TIME_STAMP = 8, /* from its signature */
+    PE_KIND = 20,      /* in the upper half: what it is */
     PE_CHECK_SUM = 88,
     PE_HEAD_MAX = 0x10000,
 };
+
+#define PE_IS_LIBRARY (UINT32_C(0x2000) << 16)
 
 #define ACCESS_VIOLATION UINT32_C(0xC0000005)
 #define IN_PAGE_ERROR    UINT32_C(0xC0000006)
@@ -244,6 +247,9 @@ static size_t count_names(const struct itrp_snapshot *snapshot) {
 
 void itr_minidump_put_names(struct itr_minidump_head *head, const struct itrp_snapshot *snapshot) {
     size_t count = count_names(snapshot);
+    if (count == 0) {
+        return;
+    }
     begin_stream(head, NAMES, 4 + count * 12);
     itr_minidump_put(head, 4, count);
     size_t entry = head->count;
@@ -289,36 +295,46 @@ void itr_minidump_put_exception(struct itr_minidump_head *head, const struct itr
 
 /* ---- modules ---- */
 
-/* Time stamp and check sum of the file, by which debuggers know it; left 0 where its head cannot be read. */
-static void identify(const struct itr_target_process *target, const struct itr_target_module *module, uint32_t *check_sum,
-                     uint32_t *time_stamp) {
+/* A word of the module's head, 0 where that cannot be read. */
+static uint32_t head_word(const struct itr_target_process *target, const struct itr_target_module *module, uint32_t offset) {
     uint32_t head = 0;
-    *check_sum = *time_stamp = 0;
-    if (itr_target_read_u32(target, module->base + PE_HEAD_AT, &head) && head <= PE_HEAD_MAX) {
-        (void)itr_target_read_u32(target, module->base + head + PE_TIME_STAMP, time_stamp);
-        (void)itr_target_read_u32(target, module->base + head + PE_CHECK_SUM, check_sum);
+    uint32_t word = 0;
+    if (itr_target_read_u32(target, module->base + PE_HEAD_AT, &head) && head > 0 && head <= PE_HEAD_MAX) {
+        (void)itr_target_read_u32(target, module->base + head + offset, &word);
     }
+    return word;
 }
 
+/* Index of the program, the one module that is no library; 0 where none is known to be. */
+static size_t find_program(const struct itr_target_process *target) {
+    for (size_t i = 0; i < target->module_count; i++) {
+        uint32_t kind = head_word(target, &target->modules[i], PE_KIND);
+        if (kind != 0 && (kind & PE_IS_LIBRARY) == 0) {
+            return i;
+        }
+    }
+    return 0;
+}
+
+/* Debuggers take the first one for the program. */
 void itr_minidump_put_modules(struct itr_minidump_head *head, const struct itrp_snapshot *snapshot) {
-    size_t count = snapshot->target.module_count;
+    const struct itr_target_process *target = &snapshot->target;
+    size_t count = target->module_count;
+    size_t program = find_program(target);
     begin_stream(head, MODULES, 4 + count * MODULE_BYTES);
     itr_minidump_put(head, 4, count);
     size_t first = head->count;
     for (size_t i = 0; i < count; i++) {
-        const struct itr_target_module *module = &snapshot->target.modules[i];
-        uint32_t check_sum;
-        uint32_t time_stamp;
-        identify(&snapshot->target, module, &check_sum, &time_stamp);
+        const struct itr_target_module *module = &target->modules[i == 0 ? program : i <= program ? i - 1 : i];
         itr_minidump_put(head, 8, module->base);
         itr_minidump_put(head, 4, module->bytes);
-        itr_minidump_put(head, 4, check_sum);
-        itr_minidump_put(head, 4, time_stamp);
+        itr_minidump_put(head, 4, head_word(target, module, PE_CHECK_SUM));
+        itr_minidump_put(head, 4, head_word(target, module, PE_TIME_STAMP));
         itr_minidump_put(head, 4, 0);                                       /* name */
         itr_minidump_put_bytes(head, NULL, MODULE_BYTES - MODULE_NAME - 4); /* versions, symbols of other kinds */
     }
     for (size_t i = 0; i < count; i++) {
-        size_t name = put_string(head, snapshot->target.modules[i].path);
+        size_t name = put_string(head, target->modules[i == 0 ? program : i <= program ? i - 1 : i].path);
         itr_minidump_set(head, first + i * MODULE_BYTES + MODULE_NAME, 4, name);
     }
 }

@@ -28,6 +28,7 @@ enum {
 #define BASE     UINT64_C(0x10000)
 #define CODE     UINT64_C(0x11000)
 #define DATA     UINT64_C(0x13000)
+#define PROGRAM  UINT64_C(0x20000)
 #define STACK    UINT64_C(0x700000)
 #define STACK_SP UINT64_C(0x702345)
 #define HEAP     UINT64_C(0x900000)
@@ -46,6 +47,7 @@ static const struct itrp_snapshot_mapping mappings[] = {
     {.begin = BASE, .end = CODE, .readable = true, .is_file = true, .path = NAME},
     {.begin = CODE, .end = DATA, .offset = 0x1000, .readable = true, .executable = true, .is_file = true, .path = NAME},
     {.begin = DATA, .end = DATA + 0x1000, .offset = 0x3000, .readable = true, .writable = true, .is_file = true, .path = NAME},
+    {.begin = PROGRAM, .end = PROGRAM + 0x1000, .readable = true, .is_file = true, .path = "p.exe"},
     {.begin = STACK - 0x1000, .end = STACK, .path = "[stack]"},
     {.begin = STACK, .end = STACK + 0x4000, .readable = true, .writable = true, .path = "[stack]"},
     {.begin = HEAP, .end = HEAP + 0x20000, .readable = true, .writable = true, .path = "[heap]"},
@@ -57,14 +59,20 @@ enum { MAPPINGS = sizeof mappings / sizeof mappings[0] };
 
 static struct itr_target_thread targets[2];
 static struct itrp_snapshot_thread threads[2];
-static const struct itr_target_module module = {.path = NAME, .base = BASE, .bytes = 0x4000};
+static const struct itr_target_module modules[] = {{.path = NAME, .base = BASE, .bytes = 0x4000},
+                                                   {.path = "p.exe", .base = PROGRAM, .bytes = 0x1000}};
 static struct itrp_snapshot snapshot;
 static struct itr_minidump_region regions[MAPPINGS];
 
 static uint8_t byte_at(uint64_t address) {
-    static const uint8_t head[] = {[0x3c] = 0x80, [0x88] = 0x11, 0x22, 0x33, 0x44, [0x80 + 88] = 0x55, 0x66, 0x77, 0x88};
+    static const uint8_t head[] = {[0x3c] = 0x80, [0x88] = 0x11, 0x22, 0x33, 0x44, [0x80 + 22] = 0x22, 0x20,
+                                   [0x80 + 88] = 0x55, 0x66, 0x77, 0x88};
+    static const uint8_t program[] = {[0x3c] = 0x40, [0x40 + 22] = 0x22, 0, [0x40 + 88] = 0, 0, 0, 0};
     if (address >= BASE && address - BASE < sizeof head) {
         return head[address - BASE];
+    }
+    if (address >= PROGRAM && address - PROGRAM < sizeof program) {
+        return program[address - PROGRAM];
     }
     return (uint8_t)((address * 0x9e3779b97f4a7c15u) >> 56);
 }
@@ -113,16 +121,19 @@ static int set_up(void **state) {
     snapshot = (struct itrp_snapshot){.target = {.system = ITR_TARGET_WINDOWS,
                                                  .id = 4711,
                                                  .read = read_memory,
-                                                 .modules = &module,
-                                                 .module_count = 1,
+                                                 .modules = modules,
+                                                 .module_count = 2,
                                                  .threads = targets,
                                                  .thread_count = 2},
                                       .threads = threads,
                                       .mappings = mappings,
                                       .mapping_count = MAPPINGS};
     for (size_t i = 0; i < MAPPINGS; i++) {
-        regions[i] = (struct itr_minidump_region){
-            .allocation = mappings[i].begin - mappings[i].offset, .allocation_protect = 0x80, .state = 0x1000, .protect = 4, .type = 0x20000};
+        regions[i] = (struct itr_minidump_region){.allocation = mappings[i].begin - mappings[i].offset,
+                                                  .allocation_protect = 0x80,
+                                                  .state = 0x1000,
+                                                  .protect = 4,
+                                                  .type = 0x20000};
     }
     return 0;
 }
@@ -201,7 +212,13 @@ static enum itr_status write_dump(uint64_t limit, struct itrp_core_result *resul
     const struct itr_minidump_request request = {
         .path = path,
         .limit_bytes = limit,
-        .system = {.major = 10, .minor = 1, .build = 19043, .processor_level = 6, .processor_revision = 0x5504, .processors = 2, .features = {0x1234, 0}},
+        .system = {.major = 10,
+                   .minor = 1,
+                   .build = 19043,
+                   .processor_level = 6,
+                   .processor_revision = 0x5504,
+                   .processors = 2,
+                   .features = {0x1234, 0}},
         .regions = regions,
     };
     enum itr_status status = itr_minidump_write(&snapshot, &request, result, err);
@@ -285,7 +302,9 @@ static void modules_and_machine_come_back(void **state) {
     (void)state;
     write_well(FULL, &result);
     size_t at = needed_stream(STREAM_MODULES);
-    assert_int_equal(number(at, 4), 1);
+    assert_int_equal(number(at, 4), 2);
+    assert_int_equal(number(at + 4, 8), PROGRAM); /* first, wherever it lies */
+    at += 108;
     assert_int_equal(number(at + 4, 8), BASE);
     assert_int_equal(number(at + 12, 4), 0x4000);
     assert_int_equal(number(at + 16, 4), 0x88776655);
@@ -335,7 +354,7 @@ static void memory_comes_back(void **state) {
     assert_int_equal(memory(CODE), 0); /* in its file */
     assert_true(memory(HALF + 0xfff) != 0);
     assert_int_equal(memory(HALF + 0x1000), 0); /* could not be read */
-    assert_int_equal(result.memory_bytes, 0x2000 + 0x20000 + 0x1000 + 0x1000 + 0x1000);
+    assert_int_equal(result.memory_bytes, 0x2000 + 0x20000 + 0x1000 + 0x1000 + 2 * 0x1000);
     assert_int_equal(result.left_out_bytes, UINT64_C(2) << 30); /* the reserve */
     assert_int_equal(result.left_out_ranges, 1);
 }
@@ -345,13 +364,13 @@ static void the_least_worthy_stays_away(void **state) {
     struct itrp_core_result part;
     (void)state;
     write_well(FULL, &whole);
-    for (uint64_t limit = whole.bytes - 1; limit > whole.bytes - 0x26000; limit -= 0x800) {
+    for (uint64_t limit = whole.bytes - 1; limit > whole.bytes - 0x27000; limit -= 0x800) {
         write_well(limit, &part);
         assert_true(part.bytes <= limit);
         assert_true(part.left_out_bytes > whole.left_out_bytes && part.left_out_ranges > 1);
         assert_true(memory(STACK_SP) != 0 || part.memory_bytes < 0x2000);
     }
-    write_well(whole.bytes - 0x21000, &part); /* two pages of the heap, and nothing of what comes after it */
+    write_well(whole.bytes - 0x22000, &part); /* two pages of the heap, and nothing of what comes after it */
     assert_true(memory(DATA) != 0 && memory(HEAP) != 0);
     assert_true(memory(HEAP + 0x2000) == 0 && memory(HALF) == 0 && memory(BASE) == 0);
 }
@@ -360,6 +379,7 @@ static void without_room_there_is_no_file(void **state) {
     struct itrp_core_result result;
     struct itr_error err = {0};
     (void)state;
+    write_well(FULL, &result); /* an earlier one goes */
     assert_int_equal(write_dump(100, &result, &err), ITR_E_LIMIT);
     assert_true(err.text[0] != '\0');
     snprintf(path, sizeof path, "%s/not-there/host.dmp", scratch);

@@ -156,11 +156,11 @@ static void check_dump(const json_t *evidence) {
 
 /* ---- W1 ---- */
 
-/* From the fault to where the console's thread began. `needm` is not called by name where it is inlined. */
+/* From the fault to where the console's thread began. Where needm is inlined, its caller needAndBindM is there. */
 static void check_fault_stack(const json_t *stack) {
     size_t at = need_frame(stack, "!runtime.stdcall", 0);
     assert_int_equal(at, 0);
-    at = need_frame(stack, "!runtime.needm", at);
+    at = need_frame(stack, "!runtime.need", at);
     at = need_frame(stack, "!runtime.cgocallback", at);
     at = need_frame(stack, "!runtime.callbackasm1", at);
     need_frame(stack, "!CtrlRoutine", at);
