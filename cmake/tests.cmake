@@ -182,6 +182,13 @@ if(NOT WIN32)
                              "INITRACE_LIBRARY_HOST=\"$<TARGET_FILE:host_library_host>\"" "INITRACE_FAULTIES=\"${itr_text}\""
                              "INITRACE_FAULTY_SOURCE=\"${itr_faulty_folder}/faulty.go\"")
   set_tests_properties(self.evidence PROPERTIES TIMEOUT 600 RUN_SERIAL ON)
+else()
+  list(JOIN itr_go_versions ":" itr_text)
+  itr_cmocka_test(self platform/windows/tests/self_evidence.c)
+  add_dependencies(self_evidence initrace golibs host_library_host_hooked)
+  target_compile_definitions(self_evidence PRIVATE "INITRACE_PROGRAM=\"$<TARGET_FILE:initrace>\""
+                             "INITRACE_GO_VERSIONS=\"${itr_text}\"")
+  set_tests_properties(self.evidence PROPERTIES TIMEOUT 600 RUN_SERIAL ON)
 endif()
 
 # Hosts that hang and are left running. The host is one like any other: no sanitizer.

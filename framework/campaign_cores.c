@@ -18,7 +18,7 @@ static bool look_at(const char *folder, const char *trial, struct found *one) {
     char path[1300];
     char *end = NULL;
     uv_fs_t request;
-    snprintf(path, sizeof path, "%s/failures/%.32s/evidence/core", folder, trial);
+    snprintf(path, sizeof path, "%s/failures/%.32s/evidence/%s", folder, trial, itrp_core_file_name());
     bool there = uv_fs_stat(NULL, &request, path, NULL) == 0;
     *one = (struct found){.trial = strtoull(trial, &end, 10),
                           .bytes = there ? request.statbuf.st_blocks * 512 : 0,

@@ -2,6 +2,7 @@
  * until its failure shows once more, and writes FOLDER/failures/TRIAL/evidence. What is said of a host is examine.c's. */
 #include "framework/campaign_evidence.h"
 
+#include "framework/cascade.h"
 #include "framework/dispositions.h"
 #include "framework/evidence.h"
 #include "framework/examine.h"
@@ -83,7 +84,7 @@ static void remove_core(const struct itr_campaign *campaign, uint64_t trial) {
     char path[1300];
     uv_fs_t request;
     char note[] = "The core file was removed: newer ones of this campaign took its room (--core-total).\n";
-    snprintf(path, sizeof path, "%s/failures/%" PRIu64 "/evidence/core", campaign->folder.path, trial);
+    snprintf(path, sizeof path, "%s/failures/%" PRIu64 "/evidence/%s", campaign->folder.path, trial, itrp_core_file_name());
     if (uv_fs_unlink(NULL, &request, path, NULL) == 0) {
         snprintf(path, sizeof path, "failures/%" PRIu64 "/evidence/core.removed", trial);
         if (itr_folder_write(campaign->folder.path, path, note, sizeof note - 1, NULL) != ITR_OK) {
@@ -167,24 +168,27 @@ static void write_evidence(const struct keeping *keeping, json_t **evidence) {
 
 /* ---- firing again ---- */
 
-/* "SIGSEGV+SIGABRT", "SIGSEGV*": what came after what; * stands for repeats. */
-static json_t *cascade_to_json(const struct itrp_debug_report *report) {
-    char text[160] = "";
-    size_t length = 0;
-    bool repeated = false;
-    for (uint32_t i = 0; i < report->fault_count && i < ITRP_DEBUG_FAULTS_MAX && length < sizeof text; i++) {
-        const char *star = "";
-        if (i > 0 && report->faults[i].code == report->faults[i - 1].code) {
-            star = repeated ? "" : "*";
-            repeated = true;
-            length += (size_t)snprintf(text + length, sizeof text - length, "%s", star);
-            continue;
+/* What came after what, and each run of the same with its count. */
+static json_t *cascade_to_json(const struct itr_observation *seen, const struct itr_modules *modules, const json_t *found) {
+    const struct itrp_debug_report *report = seen->debug;
+    char shape[400];
+    char place[ITR_LOCATION_MAX];
+    json_t *runs = json_array();
+    itr_cascade_shape(report, shape, sizeof shape);
+    for (uint32_t i = 0; i < report->run_count && i < ITRP_DEBUG_RUNS_MAX; i++) {
+        const struct itrp_debug_fault_run *run = &report->runs[i];
+        const struct itrp_debug_fault named = {.code = run->code};
+        const struct itr_exception at = {.pc = run->pc, .module_base = run->module_base};
+        itr_locate_pc(modules, &seen->ledger, &at, true, place, sizeof place);
+        if (strcmp(place, "other-module") == 0) {
+            (void)itr_describe_found(found, run->pc, place, sizeof place);
         }
-        repeated = false;
-        length += (size_t)snprintf(text + length, sizeof text - length, "%s%s", i > 0 ? "+" : "",
-                                   itr_fault_name(&report->faults[i]));
+        itr_record_append(&runs, json_pack("{s:s, s:o, s:o, s:I, s:I}", "name", itr_fault_name(&named), "pc",
+                                           itr_json_hex(run->pc), "location", itr_record_string(place, strlen(place)),
+                                           "thread", (json_int_t)run->thread, "count", (json_int_t)run->count));
     }
-    return json_pack("{s:s, s:I}", "shape", text, "count", (json_int_t)report->fault_count);
+    return json_pack("{s:s, s:I, s:I, s:o}", "shape", shape, "count", (json_int_t)report->fault_count, "run_count",
+                     (json_int_t)report->run_count, "runs", runs);
 }
 
 struct again {
@@ -229,7 +233,7 @@ static void fire_again(const struct keeping *keeping, struct again *again, struc
     const json_t *modules = json_object_get(evidence->json, "modules");
     itr_record_put(&evidence->json, "trial", itr_record_to_json(&record));
     if (seen.debug != NULL) {
-        itr_record_put(&evidence->json, "cascade", cascade_to_json(seen.debug));
+        itr_record_put(&evidence->json, "cascade", cascade_to_json(&seen, &work->modules, modules));
     }
     json_t *dispositions =
         seen.ledger_sound ? itr_dispositions_to_json(&seen.ledger, &work->modules, modules) : NULL;

@@ -3,6 +3,7 @@
 
 #include "framework/cell.h"
 #include "framework/record_parts.h"
+#include "framework/target.h"
 #include "platform/platform.h"
 
 #include <inttypes.h>
@@ -34,6 +35,15 @@ static const char *find_module(const json_t *found, uint64_t address, uint64_t *
     return NULL;
 }
 
+bool itr_describe_found(const json_t *modules_found, uint64_t address, char *out, size_t room) {
+    uint64_t base = 0;
+    const struct itr_target_module module = {.path = find_module(modules_found, address, &base)};
+    if (module.path != NULL) {
+        snprintf(out, room, "%s+0x%" PRIx64, itr_target_module_name(&module), address - base);
+    }
+    return module.path != NULL;
+}
+
 static bool is_within(const struct itr_module *module, uint64_t base, uint64_t address) {
     return module->image != NULL && base != 0 && address >= base && address - base < itr_image_bytes(module->image);
 }
@@ -41,21 +51,17 @@ static bool is_within(const struct itr_module *module, uint64_t base, uint64_t a
 static void name_owner(const struct itr_ledger_reply *reply, const struct itr_modules *modules, const json_t *found,
                        uint64_t address, char *out, size_t room) {
     struct itr_exception at = {.pc = address};
-    uint64_t base = 0;
     if (address == HANDLER_DEFAULT || address == HANDLER_IGNORED) {
         snprintf(out, room, address == HANDLER_DEFAULT ? "default" : "ignored");
         return;
     }
-    const char *path = find_module(found, address, &base);
     uint64_t library = reply->library_base != 0 ? reply->library_base : modules->library.base;
     if (is_within(&modules->library, library, address)) {
         at.module_base = library;
     } else if (is_within(&modules->host, reply->host_base, address)) {
         at.module_base = reply->host_base;
     }
-    if (at.module_base == 0 && path != NULL) {
-        const char *name = strrchr(path, '/');
-        snprintf(out, room, "%s+0x%" PRIx64, name != NULL ? name + 1 : path, address - base);
+    if (at.module_base == 0 && itr_describe_found(found, address, out, room)) {
         return;
     }
     itr_locate_pc(modules, reply, &at, true, out, room);

@@ -14,6 +14,10 @@
 json_t *itr_dispositions_to_json(const struct itr_ledger_reply *reply, const struct itr_modules *modules,
                                  const json_t *modules_found);
 
+/* "ntdll.dll+0xec28" for an address in a module that the standing host showed (evidence.json's "modules"), not escaped.
+ * False, and nothing written, where it is in none. */
+bool itr_describe_found(const json_t *modules_found, uint64_t address, char *out, size_t room);
+
 /* A line for each signal that somebody took over: "SIGURG: library_host!on_event, then minimal!runtime.sigtramp". */
 void itr_dispositions_describe(const json_t *dispositions, struct itr_text *out);
 

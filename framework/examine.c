@@ -119,12 +119,12 @@ static json_t *write_core(struct itr_examination *work) {
     if (work->request->core_limit_bytes == 0) {
         return NULL;
     }
-    snprintf(path, sizeof path, "%s/core", work->request->folder);
+    snprintf(path, sizeof path, "%s/%s", work->request->folder, itrp_core_file_name());
     if (itrp_snapshot_write_core(work->snapshot, path, work->request->core_limit_bytes, &result, &error) != ITR_OK) {
         itr_examine_miss(work, "core", error.text);
         return NULL;
     }
-    return json_pack("{s:I, s:I, s:I, s:I}", "bytes", (json_int_t)result.bytes, "memory_bytes",
+    return json_pack("{s:s, s:I, s:I, s:I, s:I}", "file", itrp_core_file_name(), "bytes", (json_int_t)result.bytes, "memory_bytes",
                      (json_int_t)result.memory_bytes, "left_out_bytes", (json_int_t)result.left_out_bytes, "left_out_ranges",
                      (json_int_t)result.left_out_ranges);
 }
@@ -162,6 +162,9 @@ json_t *itr_examine(const struct itrp_snapshot *snapshot, const struct itr_exami
                          itr_examine_threads(&work), "signals", itr_examine_signals(&work), "modules",
                          itr_examine_modules(&work), "stacks", stacks, "core", core, "missing", work.missing);
     }
+    if (json != NULL && snapshot->handle_count > 0) {
+        json_object_set_new(json, "handles", json_integer(snapshot->handle_count));
+    }
     if (json != NULL && snapshot->reason == ITRP_SNAPSHOT_EXIT) {
         json_object_set_new(json, "exit_status", json_integer(snapshot->exit_status));
     }
@@ -180,15 +183,18 @@ void itr_examine_headline(const json_t *evidence, char *out, size_t room) {
     const char *pointee = json_string_value(json_object_get(first, "points_into"));
     const char *address = json_string_value(json_object_get(first, "address"));
     const char *role = json_string_value(json_object_get(first, "thread_role"));
+    const char *access = json_string_value(json_object_get(first, "access"));
+    signal = signal != NULL ? signal : json_string_value(json_object_get(first, "exception"));
     if (signal != NULL) {
         itr_text_printf(&text, "%s%s%s%s at %s", signal, code != NULL ? " (" : "", code != NULL ? code : "",
                         code != NULL ? ")" : "", place != NULL ? place : "?");
         if (file != NULL) {
             itr_text_printf(&text, " (%s:%d)", file, (int)json_integer_value(json_object_get(first, "line")));
         }
-        itr_text_printf(&text, ", %s thread", role != NULL ? role : "any");
+        itr_text_printf(&text, ", %s%s", role != NULL ? role : "any", role != NULL && strchr(role, ' ') != NULL ? "" : " thread");
         if (address != NULL && pointee != NULL) {
-            itr_text_printf(&text, ", address %s (%s)", address, pointee);
+            itr_text_printf(&text, ", %s%saddress %s (%s)", access != NULL ? access : "", access != NULL ? " of " : "", address,
+                            pointee);
         }
     }
     itr_escape_into(out, room, ITR_ESCAPE_TERMINAL, itr_text_string(&text), text.length);

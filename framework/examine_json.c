@@ -4,6 +4,7 @@
 #include "framework/cell.h"
 #include "framework/dwarf_line.h"
 #include "framework/instruction.h"
+#include "framework/outcome.h"
 #include "framework/pointee.h"
 #include "framework/record_parts.h"
 #include "platform/platform.h"
@@ -14,6 +15,8 @@
 
 enum { CODE_BEFORE = 16, CODE_AT = 24 };
 
+#define ACCESS_VIOLATION 0xC0000005u
+
 static json_t *text_to_json(const char *text) {
     return itr_record_string(text, strlen(text));
 }
@@ -23,6 +26,11 @@ static void set(json_t *json, const char *key, json_t *value) {
     if (value != NULL) {
         json_object_set_new(json, key, value);
     }
+}
+
+/* "init", "event thread". */
+static const char *role_of(const struct itr_target_thread *target) {
+    return target->role_name != NULL ? target->role_name : itr_role_name((uint32_t)target->role);
 }
 
 static json_t *location_of(const struct itr_examination *work, uint64_t pc) {
@@ -91,6 +99,34 @@ static bool has_address(const struct itrp_snapshot_thread *thread) {
     return thread->signal_code > 0 && (strcmp(name, "SIGSEGV") == 0 || strcmp(name, "SIGBUS") == 0);
 }
 
+/* What an address points into, and whose stack or which module that is. */
+static void add_address(const struct itr_examination *work, json_t *json, uint64_t address) {
+    size_t owner = itr_pointee_thread(work->snapshot, address);
+    set(json, "points_into", json_string(itr_pointee_name(itr_pointee_of(work->snapshot, address))));
+    set(json, "address", itr_json_hex(address));
+    if (owner < work->target.thread_count) {
+        set(json, "stack_of_thread", json_integer((json_int_t)work->threads[owner].id));
+    }
+    if (itr_target_module_at(&work->target, address) != NULL) {
+        set(json, "address_location", location_of(work, address));
+    }
+}
+
+static void add_exception(const struct itr_examination *work, json_t *json, size_t index) {
+    const struct itrp_snapshot_thread *thread = &work->snapshot->threads[index];
+    const char *name = itr_exception_name(thread->exception.code);
+    const char *access = thread->exception.access == 0 ? "read" : thread->exception.access == 1 ? "write" : "execute";
+    set(json, "exception", name != NULL ? json_string(name) : itr_json_hex(thread->exception.code));
+    set(json, "exception_code", itr_json_hex(thread->exception.code));
+    set(json, "exception_flags", itr_json_hex(thread->exception.flags));
+    set(json, "exception_pc", itr_json_hex(thread->exception.pc));
+    set(json, "first_chance", json_boolean(thread->exception.first_chance));
+    if (thread->exception.code == ACCESS_VIOLATION) {
+        set(json, "access", json_string(access));
+        add_address(work, json, thread->exception.address);
+    }
+}
+
 static void add_signal(const struct itr_examination *work, json_t *json, size_t index) {
     const struct itrp_snapshot_thread *thread = &work->snapshot->threads[index];
     const char *code = itrp_signal_code_name(thread->signal, thread->signal_code);
@@ -105,18 +141,10 @@ static void add_signal(const struct itr_examination *work, json_t *json, size_t 
     }
     /* What is no address at all faults in another way, and the kernel does not say which it was. */
     bool general = code != NULL && strcmp(code, "SI_KERNEL") == 0;
-    enum itr_pointee pointee = general ? ITR_POINTEE_NON_CANONICAL : itr_pointee_of(work->snapshot, thread->signal_address);
-    size_t owner = general ? work->target.thread_count : itr_pointee_thread(work->snapshot, thread->signal_address);
-    set(json, "points_into", json_string(itr_pointee_name(pointee)));
     if (general) {
-        return;
-    }
-    set(json, "address", itr_json_hex(thread->signal_address));
-    if (owner < work->target.thread_count) {
-        set(json, "stack_of_thread", json_integer((json_int_t)work->threads[owner].id));
-    }
-    if (itr_target_module_at(&work->target, thread->signal_address) != NULL) {
-        set(json, "address_location", location_of(work, thread->signal_address));
+        set(json, "points_into", json_string(itr_pointee_name(ITR_POINTEE_NON_CANONICAL)));
+    } else {
+        add_address(work, json, thread->signal_address);
     }
 }
 
@@ -129,14 +157,15 @@ json_t *itr_examine_first(const struct itr_examination *work) {
         return NULL;
     }
     const struct itr_target_thread *target = &work->threads[index];
-    json_t *json = json_pack("{s:I, s:s, s:o}", "thread", (json_int_t)target->id, "thread_role",
-                             itr_role_name((uint32_t)target->role), "thread_name",
+    json_t *json = json_pack("{s:I, s:s, s:o}", "thread", (json_int_t)target->id, "thread_role", role_of(target), "thread_name",
                              text_to_json(work->snapshot->threads[index].name));
     if (json == NULL) {
         return NULL;
     }
     if (work->snapshot->threads[index].has_signal) {
         add_signal(work, json, index);
+    } else if (work->snapshot->threads[index].has_exception) {
+        add_exception(work, json, index);
     }
     if (target->has_registers) {
         uint64_t pc = target->registers[ITR_REGISTER_RIP];
@@ -167,9 +196,13 @@ static json_t *thread_to_json(const struct itr_examination *work, size_t index) 
     const struct itrp_snapshot_thread *thread = &work->snapshot->threads[index];
     char state[2] = {thread->state, '\0'};
     json_t *json = json_pack("{s:I, s:o, s:s}", "id", (json_int_t)target->id, "name", text_to_json(thread->name), "role",
-                             itr_role_name((uint32_t)target->role));
+                             role_of(target));
     if (json == NULL) {
         return NULL;
+    }
+    if (thread->start != 0) {
+        set(json, "start", itr_json_hex(thread->start));
+        set(json, "start_location", location_of(work, thread->start));
     }
     set(json, "state", thread->state != '\0' ? text_to_json(state) : NULL);
     set(json, "wait_channel", thread->wait_channel[0] != '\0' ? text_to_json(thread->wait_channel) : NULL);

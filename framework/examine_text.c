@@ -57,7 +57,7 @@ static void add_thread(struct itr_text *text, const struct itr_examination *work
     char place[400];
     itr_text_printf(text, "thread %" PRIu64 " \"", target->id);
     add_name(text, thread->name);
-    itr_text_printf(text, "\" (%s)%s\n", itr_role_name((uint32_t)target->role),
+    itr_text_printf(text, "\" (%s)%s\n", target->role_name != NULL ? target->role_name : itr_role_name((uint32_t)target->role),
                     target->at_fault ? ", which the host was stopped for" : "");
     add_waiting(text, thread);
     add_mask(text, "blocked", thread->blocked);

@@ -70,7 +70,8 @@ static bool is_guard(const struct itrp_snapshot *snapshot, const struct itrp_sna
 }
 
 size_t itr_pointee_thread(const struct itrp_snapshot *snapshot, uint64_t address) {
-    for (size_t i = 0; i < snapshot->target.thread_count; i++) {
+    /* Windows has stacks just above the null page, which is nobody's guard. */
+    for (size_t i = 0; i < snapshot->target.thread_count && address >= NULL_PAGE_BYTES; i++) {
         const struct itrp_snapshot_mapping *stack = stack_of(snapshot, i);
         if (stack != NULL && !stack->is_file &&
             ((address >= stack->begin && address < stack->end) || is_guard(snapshot, stack, address))) {

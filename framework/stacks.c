@@ -52,6 +52,37 @@ bool itr_frame_is(const struct itr_target_process *process, const struct itr_fra
     return strncmp(name, function, count) == 0 && (name[count] == '\0' || strcmp(name + count, ".abi0") == 0);
 }
 
+/* ---- threads and goroutines ---- */
+
+/* The thread in Go: by its number in the system, else by where its stack is. */
+static const struct itr_go_thread *go_thread_of(const struct itr_go_stacks *go, const struct itr_target_thread *thread) {
+    uint64_t sp = thread->registers[ITR_REGISTER_RSP];
+    for (size_t i = 0; i < go->thread_count; i++) {
+        const struct itr_go_thread *one = &go->threads[i];
+        if ((one->thread != 0 && one->thread == thread->id) ||
+            (one->thread == 0 && thread->has_registers && sp >= one->g0.low && sp < one->g0.high)) {
+            return one;
+        }
+    }
+    return NULL;
+}
+
+const struct itr_goroutine *itr_stacks_goroutine_of(const struct itr_stacks *stacks, const struct itr_target_thread *thread) {
+    const struct itr_goroutines *list = &stacks->goroutines;
+    const struct itr_go_thread *found = list->libraries > 1 ? NULL : go_thread_of(&list->stacks, thread);
+    const struct itr_goroutine *locked = NULL;
+    for (size_t i = 0; i < list->count && found != NULL; i++) {
+        const struct itr_goroutine *one = &list->items[i];
+        if (one->has_thread && one->m == found->id) {
+            return one;
+        }
+        if (one->locked && one->locked_m == found->id) {
+            locked = one;
+        }
+    }
+    return locked;
+}
+
 /* ---- text ---- */
 
 static void add_line_of(struct itr_text *out, const struct itr_target_process *process, uint64_t code) {
@@ -92,8 +123,14 @@ static void add_stack(struct itr_text *out, const struct itr_target_process *pro
     }
 }
 
+static const char *state_of(const struct itr_goroutine *one, char *out, size_t room) {
+    return one->wait_reason[0] != '\0' ? one->wait_reason : itr_goroutine_status_name(one->status, out, room);
+}
+
 static void add_thread(struct itr_text *out, const struct itr_target_process *process,
-                       const struct itr_target_thread *thread, const struct itr_stack *stack) {
+                       const struct itr_target_thread *thread, const struct itr_stack *stack,
+                       const struct itr_goroutine *goroutine) {
+    char status[STATUS_ROOM];
     itr_text_printf(out, "thread %" PRIu64, thread->id);
     if (thread->name != NULL) {
         itr_text_add(out, " \"");
@@ -106,15 +143,17 @@ static void add_thread(struct itr_text *out, const struct itr_target_process *pr
     }
     itr_text_add(out, thread->at_fault ? ", at the fault:\n" : ":\n");
     add_stack(out, process, stack);
+    if (goroutine != NULL) {
+        itr_text_printf(out, "     for goroutine %" PRIu64 " [%s]\n", goroutine->id,
+                        state_of(goroutine, status, sizeof status));
+    }
     itr_text_add(out, "\n");
 }
 
 static void add_goroutine(struct itr_text *out, const struct itr_target_process *process,
                           const struct itr_goroutine *one) {
     char status[STATUS_ROOM];
-    itr_text_printf(out, "goroutine %" PRIu64 " [%s", one->id,
-                    one->wait_reason[0] != '\0' ? one->wait_reason
-                                                : itr_goroutine_status_name(one->status, status, sizeof status));
+    itr_text_printf(out, "goroutine %" PRIu64 " [%s", one->id, state_of(one, status, sizeof status));
     if (one->locked) {
         itr_text_printf(out, ", locked to m=%" PRId64, one->locked_m);
     }
@@ -150,7 +189,8 @@ void itr_stacks_add_text(const struct itr_stacks *stacks, const struct itr_targe
         itr_text_printf(out, "%s\n\n", stacks->hang);
     }
     for (size_t i = 0; i < stacks->thread_count; i++) {
-        add_thread(out, process, &process->threads[i], &stacks->threads[i]);
+        add_thread(out, process, &process->threads[i], &stacks->threads[i],
+                   itr_stacks_goroutine_of(stacks, &process->threads[i]));
     }
     if (stacks->threads_left_out > 0) {
         itr_text_printf(out, "%zu more threads left out\n", stacks->threads_left_out);

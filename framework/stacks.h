@@ -30,6 +30,10 @@ ITR_MUST_USE enum itr_status itr_stacks_read(struct itr_stacks *stacks, const st
                                              struct itr_error *err);
 void itr_stacks_release(struct itr_stacks *stacks);
 
+/* The goroutine that a thread runs, or that is locked to it; NULL: none, or it cannot be told, as with two Go libraries,
+ * which number their threads alike. */
+const struct itr_goroutine *itr_stacks_goroutine_of(const struct itr_stacks *stacks, const struct itr_target_thread *thread);
+
 /* Appends the threads' as text, after the sentence on who waits for what. What does not fit under the text's ceiling is
  * cut off; its `truncated` says so. */
 void itr_stacks_add_text(const struct itr_stacks *stacks, const struct itr_target_process *process,

@@ -64,13 +64,14 @@ static void put_stack(json_t **json, const struct itr_target_process *process, c
 }
 
 static json_t *thread_to_json(const struct itr_target_process *process, const struct itr_target_thread *thread,
-                              const struct itr_stack *stack) {
+                              const struct itr_stack *stack, const struct itr_goroutine *goroutine) {
     const char *role = thread->role_name != NULL ? thread->role_name : itr_role_name((uint32_t)thread->role);
     json_t *json = json_object();
     itr_record_put(&json, "id", json_integer((json_int_t)thread->id));
     itr_record_put(&json, "name", thread->name != NULL ? string_of(thread->name) : json_null());
     itr_record_put(&json, "role", string_of(role));
     itr_record_put(&json, "at_fault", json_boolean(thread->at_fault));
+    itr_record_put(&json, "goroutine", goroutine != NULL ? json_integer((json_int_t)goroutine->id) : json_null());
     if (thread->has_registers) {
         json_t *registers = json_object();
         for (unsigned i = 0; i < ITR_REGISTER_COUNT; i++) {
@@ -121,7 +122,8 @@ json_t *itr_stacks_to_json(const struct itr_stacks *stacks, const struct itr_tar
     json_t *threads = json_array();
     json_t *json = json_object();
     for (size_t i = 0; i < stacks->thread_count; i++) {
-        itr_record_append(&threads, thread_to_json(process, &process->threads[i], &stacks->threads[i]));
+        itr_record_append(&threads, thread_to_json(process, &process->threads[i], &stacks->threads[i],
+                                                   itr_stacks_goroutine_of(stacks, &process->threads[i])));
     }
     itr_record_put(&json, "hang", stacks->hang[0] != '\0' ? string_of(stacks->hang) : json_null());
     itr_record_put(&json, "threads", threads);

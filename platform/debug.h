@@ -28,6 +28,7 @@ enum {
     ITRP_DEBUG_WATCHES_MAX = 2,
     ITRP_DEBUG_WRITES_MAX = 256,
     ITRP_DEBUG_FAULTS_MAX = 8,
+    ITRP_DEBUG_RUNS_MAX = 16,
     ITRP_DEBUG_THREADS_MAX = 64, /* recorded ones; more may live */
     ITRP_DEBUG_STEPS_MAX = 16 * 1024 * 1024,
 };
@@ -95,9 +96,10 @@ struct itrp_debug_plan {
     /* At the hit the host is left stopped as a whole, with no debugger attached, so that a person's own can
      * attach; the report's `paused` is set then, and the caller ends the process when it is done. */
     enum itrp_debug_pause pause;
-    /* Linux: the host is stopped as a whole before the first signal that means a fault, or will end it, is delivered,
-     * or else when it ends by itself (exit), and stands until itrp_process_go_on(): platform/snapshot.h. Also then
-     * itrp_process_stop() can stop it. Not together with `pause`. */
+    /* The host is stopped as a whole before the first signal that means a fault, or will end it, is delivered (Windows:
+     * at its first fatal exception, before any handler of its own), or else when it ends by itself (exit), and stands
+     * until itrp_process_go_on(): platform/snapshot.h. Also then itrp_process_stop() can stop it. Not together with
+     * `pause`. */
     bool evidence;
 };
 
@@ -124,6 +126,17 @@ struct itrp_debug_fault {
     uint32_t access;      /* Windows: 0 read, 1 write, 8 execute */
     uint32_t thread;
     enum itr_role role;
+};
+
+/* The same fault again and again, none in between: one code at one instruction in one thread. */
+struct itrp_debug_fault_run {
+    uint64_t first_ns;
+    uint64_t last_ns;
+    uint64_t pc;
+    uint64_t module_base;
+    uint32_t code;
+    uint32_t thread;
+    uint32_t count;
 };
 
 struct itrp_debug_thread {
@@ -154,6 +167,8 @@ struct itrp_debug_report {
     uint32_t fault_count;
     struct itrp_debug_fault faults[ITRP_DEBUG_FAULTS_MAX];
     struct itrp_debug_fault last_fault;
+    uint32_t run_count; /* all runs of faults; the first ones are in runs[] (framework/cascade.h) */
+    struct itrp_debug_fault_run runs[ITRP_DEBUG_RUNS_MAX];
     uint32_t write_count;
     struct itrp_debug_write writes[ITRP_DEBUG_WRITES_MAX];
     /* The trace: rvas of the instructions that the thread executed in the library, in order, each as often as

@@ -2,11 +2,14 @@
  * descriptors, signals. It is stopped by its debugger (struct itrp_debug_plan's `evidence`) or, where it ran free, by
  * attaching to it once it hangs. Nothing of the host's code is run, and nothing here says what it means.
  *
- * Linux: ptrace and /proc. Windows: not yet, ITR_E_UNSUPPORTED.
+ * Linux: ptrace and /proc. Windows: threads that are suspended, ReadProcessMemory, VirtualQueryEx. An exception stands
+ * there for the signal; masks, system calls and states are not told of, and what is called a descriptor is a handle.
  *
  * Caveats. Threads are stopped one after the other, so that for some microseconds some go on that others wait for.
  * A thread that the kernel does not let stop (in an uninterruptible wait) is there without registers. A system call
- * that was interrupted by the stop is begun anew by the kernel, but for the few that end with EINTR then. */
+ * that was interrupted by the stop is begun anew by the kernel, but for the few that end with EINTR then. Windows: what
+ * the system does not answer in time is missing, and said to be cut. An end that another process makes is not seen before it
+ * is over. Under Wine the memory of Wine's own Unix side is in no mapping. */
 #ifndef INITRACE_PLATFORM_SNAPSHOT_H
 #define INITRACE_PLATFORM_SNAPSHOT_H
 
@@ -29,13 +32,23 @@ enum {
 /* What the host was stopped for. */
 #define ITRP_SNAPSHOT_REASON_MAP(X)                                                                \
     X(ASKED, "asked") /* somebody asked for it: it hangs */                                        \
-    X(FAULT, "fault") /* the first signal that means a fault, not yet delivered */                 \
+    X(FAULT, "fault") /* the first signal or exception that means a fault, not yet delivered */    \
     X(EXIT, "exit")   /* it ends by itself, its memory still there */
 
 enum itrp_snapshot_reason {
 #define ITRP_SNAPSHOT_REASON_ENUM(id, name) ITRP_SNAPSHOT_##id,
     ITRP_SNAPSHOT_REASON_MAP(ITRP_SNAPSHOT_REASON_ENUM)
 #undef ITRP_SNAPSHOT_REASON_ENUM
+};
+
+/* What a thread raised (Windows). */
+struct itrp_snapshot_exception {
+    bool first_chance;
+    uint32_t code;
+    uint32_t flags;
+    uint32_t access; /* of an access violation: 0 read, 1 write, 8 execute */
+    uint64_t pc;
+    uint64_t address; /* of an access violation; else 0 */
 };
 
 /* What a thread's entry in the target has not. Masks: bit n-1 stands for signal n. */
@@ -57,6 +70,10 @@ struct itrp_snapshot_thread {
     int32_t signal_errno;    /* si_errno */
     uint64_t signal_address; /* si_addr, where the kernel raised it */
     uint32_t signal_sender;  /* si_pid, where a process sent it */
+    /* Windows: */
+    uint64_t start;     /* address of the function that it began with; 0: not known */
+    bool has_exception; /* it has raised one that nobody has handled yet */
+    struct itrp_snapshot_exception exception;
     bool has_floating;
     uint64_t call_or_fault;  /* Linux: orig_rax; for core files */
     uint64_t segments[6];    /* cs, ss, ds, es, fs, gs */
@@ -96,6 +113,7 @@ struct itrp_snapshot {
     uint64_t pending;
     uint64_t ignored;
     uint64_t caught;
+    uint32_t handle_count; /* Windows: all open handles; 0: not known */
     uint32_t exit_status; /* for ITRP_SNAPSHOT_EXIT: the code that it ends with */
     bool threads_cut;     /* there were more than are told of */
     bool mappings_cut;
@@ -128,10 +146,13 @@ struct itrp_core_result {
 
 /* Writes memory, registers and mappings to `path` as a core file of at most `limit_bytes`, what matters most first: the
  * stacks, the modules' data, then the rest from the smallest mapping on. File-backed memory that nobody writes to is
- * left to the files. Linux: ELF, for gdb and `dlv core`. ITR_E_LIMIT if not even the registers fit, ITR_E_SYSTEM; no
- * file is left then. */
+ * left to the files. Linux: ELF, for gdb and `dlv core`. Windows: a minidump, at most 4 GiB, for its debuggers.
+ * ITR_E_LIMIT if not even the registers fit, ITR_E_SYSTEM; no file is left then. */
 enum itr_status itrp_snapshot_write_core(const struct itrp_snapshot *snapshot, const char *path, uint64_t limit_bytes,
                                          struct itrp_core_result *result, struct itr_error *err) ITR_MUST_USE;
+
+/* "core", "host.dmp": what its tools expect the file to be called. Static. */
+const char *itrp_core_file_name(void);
 
 /* ---- names of the system's numbers ---- */
 

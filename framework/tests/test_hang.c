@@ -132,6 +132,26 @@ static void a_first_call_that_waits_is_explained(void **state) {
     assert_string_equal(small, "thread 100 waits in");
 }
 
+static void a_threads_goroutine_is_found(void **state) {
+    (void)state;
+    assert_ptr_equal(itr_stacks_goroutine_of(&stacks, &threads[1]), &goroutine); /* locked to it */
+    assert_null(itr_stacks_goroutine_of(&stacks, &threads[0]));
+    goroutine.locked = false;
+    assert_null(itr_stacks_goroutine_of(&stacks, &threads[1]));
+    goroutine.has_thread = true;
+    goroutine.m = 4;
+    assert_ptr_equal(itr_stacks_goroutine_of(&stacks, &threads[1]), &goroutine);
+    m.thread = 0;
+    assert_null(itr_stacks_goroutine_of(&stacks, &threads[1]));
+    m.g0.low = 0x8000;
+    m.g0.high = 0x9000;
+    threads[1].has_registers = true;
+    threads[1].registers[ITR_REGISTER_RSP] = 0x8ff8;
+    assert_ptr_equal(itr_stacks_goroutine_of(&stacks, &threads[1]), &goroutine);
+    stacks.goroutines.libraries = 2; /* whose m 4? */
+    assert_null(itr_stacks_goroutine_of(&stacks, &threads[1]));
+}
+
 static void text_says_what_is_known(void **state) {
     struct itr_text out = {.ceiling = 4096};
     (void)state;
@@ -156,6 +176,7 @@ static void text_says_what_is_known(void **state) {
                                                "\n"
                                                "thread 101 \"na\\x1bme\" (init), at the fault:\n"
                                                "   0  tiny.so!main.user+0x8\n"
+                                               "     for goroutine 17 [chan receive (nil chan)]\n"
                                                "\n"
                                                "1 more threads left out\n");
     itr_text_reset(&out);
@@ -220,6 +241,8 @@ static void json_says_the_same(void **state) {
     assert_string_equal(rip, "0x1234");
     assert_string_equal(location, "tiny.so!main.user+0x8");
     assert_string_equal(end, "bottom");
+    assert_true(json_is_null(json_object_get(first, "goroutine")));
+    assert_int_equal(json_integer_value(json_object_get(json_array_get(json_object_get(json, "threads"), 1), "goroutine")), 17);
     json_t *one = json_array_get(json_object_get(json_object_get(json, "goroutines"), "living"), 0);
     assert_int_equal(json_unpack(one, "{s:I, s:s, s:i}", "id", &id, "wait_reason", &reason, "locked_m", &locked), 0);
     assert_int_equal(id, 17);
@@ -236,6 +259,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_users_own_receive_is_not, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_consoles_lock_is_explained, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_first_call_that_waits_is_explained, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_threads_goroutine_is_found, set_up, tear_down),
         cmocka_unit_test_setup_teardown(text_says_what_is_known, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_goroutines_are_told_of_where_there_is_no_go, set_up, tear_down),
         cmocka_unit_test_setup_teardown(json_says_the_same, set_up, tear_down),

@@ -13,6 +13,7 @@
 #define STACK_END (STACK_TOP - 0x100000)
 
 static const struct itrp_snapshot_mapping mappings[] = {
+    {0x22000, 0x30000, 0, true, true, false, false, false, "[stack]"},
     {0x400000, 0x401000, 0, true, false, false, false, true, "/x/program"},
     {0x401000, 0x402000, 0x1000, true, false, true, false, true, "/x/program"},
     {0x402000, 0x403000, 0x2000, true, true, false, false, true, "/x/program"},
@@ -42,6 +43,15 @@ static int set_up(void **state) {
     snapshot.target.threads = threads;
     snapshot.target.thread_count = 2;
     return 0;
+}
+
+/* As Windows has it. */
+static void a_stack_above_the_null_page_has_no_guard_in_it(void **state) {
+    (void)state;
+    threads[0].registers[ITR_REGISTER_RSP] = 0x22100;
+    assert_int_equal(itr_pointee_thread(&snapshot, 0x21ff0), 0);
+    assert_int_equal(itr_pointee_thread(&snapshot, 0x30), 2);
+    assert_int_equal(itr_pointee_of(&snapshot, 0x30), ITR_POINTEE_NULL_PAGE);
 }
 
 static void each_kind_of_address_has_its_name(void **state) {
@@ -100,6 +110,7 @@ int main(void) {
 #define POINTEE_TEST(test) cmocka_unit_test_setup(test, set_up)
     const struct CMUnitTest tests[] = {
         POINTEE_TEST(each_kind_of_address_has_its_name),
+        POINTEE_TEST(a_stack_above_the_null_page_has_no_guard_in_it),
         POINTEE_TEST(an_overflow_is_known_by_the_stack_above),
         POINTEE_TEST(threads_without_registers_have_no_stack),
     };

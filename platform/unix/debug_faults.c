@@ -1,4 +1,5 @@
 /* Keeps what is known of the host's faults when they are raised, before the host sees them. It stops nothing. */
+#include "framework/cascade.h"
 #include "platform/unix/debug_unix.h"
 
 #include <inttypes.h>
@@ -72,15 +73,6 @@ static uint64_t module_of(struct itrp_debugger *debugger, uint64_t pc) {
     return module_base(debugger, pc);
 }
 
-static void count(struct itrp_debugger *debugger, struct itrp_debug_fault fault) {
-    struct itrp_debug_report *report = &debugger->report;
-    if (report->fault_count < ITRP_DEBUG_FAULTS_MAX) {
-        report->faults[report->fault_count] = fault;
-    }
-    report->fault_count++;
-    report->last_fault = fault;
-}
-
 void itrp_debug_fault_seen(struct itrp_debugger *debugger, const struct itrp_debug_tracee *tracee,
                            const siginfo_t *info) {
     struct itrp_debug_fault fault = {.time_ns = itrp_debug_now_ns(),
@@ -94,7 +86,7 @@ void itrp_debug_fault_seen(struct itrp_debugger *debugger, const struct itrp_deb
             fault.address = (uint64_t)(uintptr_t)info->si_addr;
         }
         fault.module_base = module_of(debugger, fault.pc);
-        count(debugger, fault);
+        itr_cascade_add(&debugger->report, &fault);
     }
     debugger->last_signal = fault;
     debugger->last_signal_counted = is_fault(info->si_signo);
@@ -102,6 +94,6 @@ void itrp_debug_fault_seen(struct itrp_debugger *debugger, const struct itrp_deb
 
 void itrp_debug_fault_ended(struct itrp_debugger *debugger, int signal) {
     if (debugger->last_signal.code == (uint32_t)signal && !debugger->last_signal_counted) {
-        count(debugger, debugger->last_signal);
+        itr_cascade_add(&debugger->report, &debugger->last_signal);
     }
 }

@@ -1,5 +1,6 @@
-/* Writes a snapshot as an ELF core file, of bounded size: registers and process as notes (snapshot_notes.c), memory by
- * what it is worth. Pages that were never written to are holes. It stops nobody and reads no symbols. */
+/* Writes a snapshot as an ELF core file, of bounded size: registers and process as notes (snapshot_notes.c), memory as
+ * framework/core_plan.h has it. Pages that were never written to are holes. It stops nobody and reads no symbols. */
+#include "framework/core_plan.h"
 #include "platform/unix/snapshot_unix.h"
 #include "platform/unix/snapshot_notes.h"
 
@@ -8,30 +9,17 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define PAGE_BYTES UINT64_C(4096)
-/* A mapping that is larger is somebody's reserve, and is left out whatever the limit: an address sanitizer's shadow, say. */
-#define MAPPING_MAX_BYTES (UINT64_C(1) << 30)
 /* Address space whose pages are looked at altogether. */
 #define LOOKED_AT_MAX_BYTES (UINT64_C(16) << 30)
 
 enum {
     SEGMENTS_MAX = 60000, /* a core file counts them with 16 bits */
     CHUNK_PAGES = 64,
-};
-
-/* What a mapping is worth. */
-enum worth { STACK, DATA, MEMORY, FIRST_PAGE, NOTHING };
-
-struct segment {
-    const struct itrp_snapshot_mapping *mapping;
-    enum worth worth;
-    uint64_t offset; /* in the file */
-    uint64_t bytes;  /* so many from the beginning on are in it */
 };
 
 struct writer {
@@ -46,65 +34,8 @@ struct writer {
     int code; /* errno of a write that failed */
 };
 
-/* ---- what is worth what ---- */
-
-static bool holds_stack(const struct itrp_snapshot *snapshot, const struct itrp_snapshot_mapping *mapping) {
-    for (size_t i = 0; i < snapshot->target.thread_count; i++) {
-        const struct itr_target_thread *thread = &snapshot->target.threads[i];
-        uint64_t sp = thread->registers[ITR_REGISTER_RSP];
-        if (thread->has_registers && sp >= mapping->begin && sp < mapping->end) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* What the dynamic linker wrote and then protected (RELRO), where debuggers find the list of libraries: it lies before
- * the same file's writable part. */
-static bool is_relocated(const struct itrp_snapshot *snapshot, const struct itrp_snapshot_mapping *mapping) {
-    const struct itrp_snapshot_mapping *next = mapping + 1;
-    return next < snapshot->mappings + snapshot->mapping_count && mapping->offset != 0 && !mapping->executable &&
-           !mapping->shared && next->begin == mapping->end && next->writable && strcmp(next->path, mapping->path) == 0;
-}
-
-static enum worth worth_of(const struct itrp_snapshot *snapshot, const struct itrp_snapshot_mapping *mapping) {
-    size_t length = strlen(mapping->path);
-    bool deleted = length > 10 && strcmp(mapping->path + length - 10, " (deleted)") == 0;
-    if (!mapping->readable || strcmp(mapping->path, "[vvar]") == 0 || strcmp(mapping->path, "[vsyscall]") == 0) {
-        return NOTHING;
-    }
-    if (mapping->is_file && !mapping->writable && !deleted && !is_relocated(snapshot, mapping)) {
-        return mapping->offset == 0 ? FIRST_PAGE : NOTHING;
-    }
-    if (mapping->end - mapping->begin > MAPPING_MAX_BYTES) {
-        return NOTHING;
-    }
-    if (mapping->is_file && mapping->shared && !deleted) {
-        return NOTHING; /* somebody else's memory too, and in its file */
-    }
-    if (holds_stack(snapshot, mapping)) {
-        return STACK;
-    }
-    return mapping->is_file || mapping->path[0] == '[' ||
-                   itr_target_module_at(&snapshot->target, mapping->begin) != NULL
-               ? DATA
-               : MEMORY;
-}
-
-static uint64_t size_of(const struct segment *segment) {
-    return segment->mapping->end - segment->mapping->begin;
-}
-
-static int by_worth(const void *a, const void *b) {
-    const struct segment *x = *(const struct segment *const *)a;
-    const struct segment *y = *(const struct segment *const *)b;
-    if (x->worth != y->worth) {
-        return x->worth < y->worth ? -1 : 1;
-    }
-    if (size_of(x) != size_of(y)) {
-        return size_of(x) < size_of(y) ? -1 : 1;
-    }
-    return x->mapping->begin < y->mapping->begin ? -1 : x->mapping->begin > y->mapping->begin ? 1 : 0;
+static uint64_t size_of(const struct itr_core_part *part) {
+    return part->mapping->end - part->mapping->begin;
 }
 
 /* ---- memory ---- */
@@ -151,8 +82,8 @@ static bool put_page(struct writer *writer, uint64_t address, uint64_t offset) {
     return put(writer, page, sizeof page, offset);
 }
 
-static void put_segment(struct writer *writer, struct segment *segment) {
-    uint64_t bytes = segment->worth == FIRST_PAGE ? PAGE_BYTES : size_of(segment);
+static void put_segment(struct writer *writer, struct itr_core_part *segment) {
+    uint64_t bytes = segment->worth == ITR_CORE_FIRST_PAGE ? PAGE_BYTES : size_of(segment);
     bool there[CHUNK_PAGES];
     bool fits = writer->looked_at + bytes <= LOOKED_AT_MAX_BYTES;
     writer->looked_at += fits ? bytes : 0;
@@ -177,7 +108,7 @@ static void put_segment(struct writer *writer, struct segment *segment) {
 
 /* ---- the file ---- */
 
-static bool put_headers(struct writer *writer, const struct segment *segments, size_t count, const struct itrp_unix_notes *notes,
+static bool put_headers(struct writer *writer, const struct itr_core_part *segments, size_t count, const struct itrp_unix_notes *notes,
                         uint64_t notes_offset) {
     Elf64_Ehdr header = {.e_type = ET_CORE,
                          .e_machine = EM_X86_64,
@@ -194,7 +125,7 @@ static bool put_headers(struct writer *writer, const struct segment *segments, s
     bool put_all = put(writer, &header, sizeof header, 0) && put(writer, &note, sizeof note, sizeof header) &&
                    put(writer, notes->bytes, notes->count, notes_offset);
     for (size_t i = 0; i < count && put_all; i++) {
-        const struct segment *segment = &segments[i];
+        const struct itr_core_part *segment = &segments[i];
         Elf64_Phdr load = {.p_type = PT_LOAD,
                            .p_flags = (segment->mapping->readable ? PF_R : 0u) | (segment->mapping->writable ? PF_W : 0u) |
                                       (segment->mapping->executable ? PF_X : 0u),
@@ -208,52 +139,48 @@ static bool put_headers(struct writer *writer, const struct segment *segments, s
     return put_all;
 }
 
-static void note_left_out(struct writer *writer, const struct segment *segment) {
-    const struct itrp_snapshot_mapping *mapping = segment->mapping;
-    if (mapping->readable && !mapping->is_file && size_of(segment) > MAPPING_MAX_BYTES) {
+static void note_left_out(struct writer *writer, const struct itr_core_part *segment) {
+    if (itr_core_is_reserve(segment)) {
         writer->result->left_out_bytes += size_of(segment);
         writer->result->left_out_ranges++;
     }
 }
 
-static void put_memory(struct writer *writer, struct segment *segments, struct segment **order, size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        segments[i] = (struct segment){.mapping = &writer->snapshot->mappings[i],
-                                       .worth = worth_of(writer->snapshot, &writer->snapshot->mappings[i])};
-        order[i] = &segments[i];
-    }
-    qsort(order, count, sizeof *order, by_worth);
-    for (size_t i = 0; i < count && writer->code == 0; i++) {
-        if (order[i]->worth != NOTHING) {
-            put_segment(writer, order[i]);
+static void put_memory(struct writer *writer, const struct itr_core_plan *plan) {
+    for (size_t i = 0; i < plan->count && writer->code == 0; i++) {
+        if (plan->order[i]->worth != ITR_CORE_NOTHING) {
+            put_segment(writer, plan->order[i]);
         } else {
-            note_left_out(writer, order[i]);
+            note_left_out(writer, plan->order[i]);
         }
     }
 }
 
 /* 0, or an errno. */
 static int write_all(struct writer *writer, const struct itrp_unix_notes *notes, uint64_t limit_bytes) {
-    size_t count = writer->snapshot->mapping_count < SEGMENTS_MAX ? writer->snapshot->mapping_count : SEGMENTS_MAX;
-    struct segment *segments = calloc(count + 1, sizeof *segments);
-    struct segment **order = calloc(count + 1, sizeof *order);
-    uint64_t notes_offset = sizeof(Elf64_Ehdr) + (count + 1) * sizeof(Elf64_Phdr);
+    struct itr_core_plan plan;
+    if (!itr_core_plan_make(&plan, writer->snapshot, SEGMENTS_MAX)) {
+        return ENOMEM;
+    }
+    uint64_t notes_offset = sizeof(Elf64_Ehdr) + (plan.count + 1) * sizeof(Elf64_Phdr);
     uint64_t first = (notes_offset + notes->count + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
-    if (segments == NULL || order == NULL) {
-        writer->code = ENOMEM;
-    } else if (first > limit_bytes) {
+    if (first > limit_bytes) {
         writer->code = EFBIG;
     } else {
         writer->end = first;
         writer->limit = limit_bytes - first;
-        put_memory(writer, segments, order, count);
-        if (put_headers(writer, segments, count, notes, notes_offset) && ftruncate(writer->file, (off_t)writer->end) != 0) {
+        put_memory(writer, &plan);
+        if (put_headers(writer, plan.parts, plan.count, notes, notes_offset) &&
+            ftruncate(writer->file, (off_t)writer->end) != 0) {
             writer->code = errno;
         }
     }
-    free(segments);
-    free(order);
+    itr_core_plan_release(&plan);
     return writer->code;
+}
+
+const char *itrp_core_file_name(void) {
+    return "core";
 }
 
 enum itr_status itrp_snapshot_write_core(const struct itrp_snapshot *snapshot, const char *path, uint64_t limit_bytes,

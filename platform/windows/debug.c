@@ -10,6 +10,7 @@
 enum {
     STACK_BYTES = 256 * 1024,
     SLICE_MS = 1000, /* longest wait for one event; then it is seen whether the host still lives */
+    ASKED_MS = 20,   /* and how soon one that is asked for evidence is looked at */
     POLLS = 200,     /* for the next step of a thread */
     END_MS = 10000,  /* from the last event, or the host's own end, to a process that is gone */
 };
@@ -107,7 +108,8 @@ static DWORD time_left_ms(struct itrp_windows_debugger *debugger) {
         return 0;
     }
     uint64_t left_ms = (due_ns - now_ns + 999999u) / 1000000u;
-    return left_ms < SLICE_MS ? (DWORD)left_ms : SLICE_MS;
+    DWORD slice_ms = debugger->plan->evidence ? ASKED_MS : SLICE_MS;
+    return left_ms < slice_ms ? (DWORD)left_ms : slice_ms;
 }
 
 /* The next step of a thread that is traced, or stepped over a breakpoint, comes within microseconds: asking again and again gets 3,100 steps a second
@@ -125,6 +127,7 @@ static bool is_there(const struct itrp_windows_debugger *debugger, DEBUG_EVENT *
 /* False once there will be no more events. */
 static bool serve_one(struct itrp_windows_debugger *debugger) {
     DEBUG_EVENT event;
+    itrp_windows_evidence_look(debugger);
     if (!is_there(debugger, &event) && !WaitForDebugEvent(&event, time_left_ms(debugger))) {
         DWORD error = GetLastError();
         if (error != ERROR_SEM_TIMEOUT && error != WAIT_TIMEOUT) {
@@ -191,6 +194,7 @@ static unsigned __stdcall debug_host(void *argument) {
     refuse_watches(debugger);
     while (serve_one(debugger)) {
     }
+    itrp_windows_evidence_end(debugger);
     wait_for_end(debugger);
     close_event_handles(debugger);
     debugger->report.trace = debugger->trace;
@@ -204,6 +208,10 @@ enum itr_status itrp_windows_debugger_start(struct itrp_windows_debugger **out,
     struct itrp_windows_debugger *debugger = calloc(1, sizeof *debugger);
     if (debugger == NULL) {
         return itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory");
+    }
+    if (uv_mutex_init(&debugger->evidence.lock) != 0 ||
+        uv_cond_init(&debugger->evidence.changed) != 0) {
+        ITR_BUG("no lock for a debugger");
     }
     debugger->plan = spec->debug;
     debugger->ledger = spec->ledger != NULL ? spec->ledger->base : NULL;
@@ -258,7 +266,10 @@ void itrp_windows_debugger_free(struct itrp_windows_debugger *debugger) {
     if (debugger == NULL) {
         return;
     }
+    itrp_windows_debugger_go_on(debugger); /* whoever looks has gone */
     itrp_windows_debugger_join(debugger);
+    uv_cond_destroy(&debugger->evidence.changed);
+    uv_mutex_destroy(&debugger->evidence.lock);
     if (debugger->self != NULL) {
         CloseHandle(debugger->self);
     }

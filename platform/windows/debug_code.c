@@ -143,6 +143,13 @@ void itrp_windows_code_library_gone(struct itrp_windows_debugger *debugger) {
     }
 }
 
+void itrp_windows_code_lift(struct itrp_windows_debugger *debugger, bool lifted) {
+    for (uint32_t i = 0; i < debugger->code.in_count; i++) {
+        const struct itrp_windows_breakpoint *breakpoint = &debugger->code.in[i];
+        write_byte(debugger, breakpoint->address, lifted ? breakpoint->original : BREAKPOINT);
+    }
+}
+
 void itrp_windows_code_hide(const struct itrp_windows_debugger *debugger, uint64_t address,
                             void *bytes, size_t count) {
     for (uint32_t i = 0; i < debugger->code.in_count; i++) {

@@ -1,5 +1,6 @@
 /* Exceptions of a debugged host: tells the debugger's own traps (point, watches, steps) from the host's, counts
  * and records them, and passes the host's on. */
+#include "framework/cascade.h"
 #include "platform/windows/debug_windows.h"
 
 #include <string.h>
@@ -28,10 +29,9 @@ static bool is_repeated(const struct itrp_windows_debugger *debugger, DWORD thre
 
 static void record_fault(struct itrp_windows_debugger *debugger, DWORD thread_id,
                          const EXCEPTION_RECORD *from) {
-    struct itrp_debug_report *report = &debugger->report;
     const struct itrp_windows_thread *thread = itrp_windows_thread_of(debugger, thread_id);
     bool access = from->ExceptionCode == EXCEPTION_ACCESS_VIOLATION && from->NumberParameters >= 2;
-    report->last_fault = (struct itrp_debug_fault){
+    const struct itrp_debug_fault fault = {
         .time_ns = uv_hrtime(),
         .pc = (uint64_t)(uintptr_t)from->ExceptionAddress,
         .address = access ? from->ExceptionInformation[1] : 0,
@@ -42,10 +42,7 @@ static void record_fault(struct itrp_windows_debugger *debugger, DWORD thread_id
         .thread = thread_id,
         .role = thread != NULL ? thread->role : ITR_ROLE_ANY,
     };
-    if (report->fault_count < ITRP_DEBUG_FAULTS_MAX) {
-        report->faults[report->fault_count] = report->last_fault;
-    }
-    report->fault_count++;
+    itr_cascade_add(&debugger->report, &fault);
 }
 
 /* ---- watches ---- */
@@ -161,6 +158,9 @@ DWORD itrp_windows_on_exception(struct itrp_windows_debugger *debugger, DWORD th
     const EXCEPTION_RECORD *from = &info->ExceptionRecord;
     struct itrp_windows_thread *thread = itrp_windows_thread_of(debugger, thread_id);
     uint64_t address = (uint64_t)(uintptr_t)from->ExceptionAddress;
+    if (itrp_windows_evidence_trap(debugger, thread_id, from)) {
+        return DBG_CONTINUE;
+    }
     enum itrp_windows_whose owner =
         thread != NULL ? whose(debugger, thread, from->ExceptionCode, address)
                        : ITRP_WINDOWS_TRAP_HOSTS;
@@ -173,13 +173,17 @@ DWORD itrp_windows_on_exception(struct itrp_windows_debugger *debugger, DWORD th
     }
     if (from->ExceptionCode == EXCEPTION_BREAKPOINT && !debugger->seen_breakpoint) {
         debugger->seen_breakpoint = true; /* the loader's, before any code of the host's */
+        itrp_windows_evidence_begin(debugger);
         return DBG_CONTINUE;
     }
     if (from->ExceptionCode == DBG_CONTROL_C || from->ExceptionCode == DBG_CONTROL_BREAK) {
         itrp_windows_event_begun(debugger, thread_id);
     }
-    if (!is_notice(from->ExceptionCode) && !is_repeated(debugger, thread_id, info)) {
-        record_fault(debugger, thread_id, from);
+    if (!is_notice(from->ExceptionCode)) {
+        if (!is_repeated(debugger, thread_id, info)) {
+            record_fault(debugger, thread_id, from);
+        }
+        itrp_windows_evidence_exception(debugger, thread_id, info);
     }
     return DBG_EXCEPTION_NOT_HANDLED;
 }

@@ -10,6 +10,7 @@
 #include "framework/walk.h"
 #include "framework/random.h"
 #include "platform/platform.h"
+#include "platform/windows/snapshot_windows.h"
 
 #include <windows.h>
 
@@ -36,6 +37,11 @@ const struct itrp_debug_report *itrp_windows_debugger_report(
 void itrp_windows_debugger_killed(struct itrp_windows_debugger *debugger);
 /* Waits for the debugger's thread; the host must have been ended before. */
 void itrp_windows_debugger_join(struct itrp_windows_debugger *debugger);
+/* debug_evidence.c, from the loop's thread: as itrp_process_snapshot(), _stop(), _go_on(). */
+const struct itrp_snapshot *itrp_windows_debugger_snapshot(struct itrp_windows_debugger *debugger);
+enum itr_status itrp_windows_debugger_stop(struct itrp_windows_debugger *debugger,
+                                           uint32_t timeout_ms, struct itr_error *err) ITR_MUST_USE;
+void itrp_windows_debugger_go_on(struct itrp_windows_debugger *debugger);
 /* Joins first. NULL is fine. */
 void itrp_windows_debugger_free(struct itrp_windows_debugger *debugger);
 
@@ -91,6 +97,25 @@ struct itrp_windows_code {
     bool library_gone;      /* unmapped again */
 };
 
+/* Snapshots of the host. */
+struct itrp_windows_evidence {
+    uv_mutex_t lock; /* of all down to `snapshot` */
+    uv_cond_t changed;
+    bool wanted;          /* somebody waits for the host to be stopped, */
+    uint64_t deadline_ns; /* until then */
+    bool refused;         /* and it could not be: `error`; or it has ended */
+    bool ended;
+    bool released;        /* the loop is done with the snapshot */
+    bool loops_own;       /* it was not in time: the loop frees it */
+    struct itr_error error;
+    struct itrp_windows_snapshot *snapshot; /* NULL: the host does not stand for one */
+    bool gathered;         /* of a fault or an end: once a host */
+    uint64_t exit_address; /* of the function that ends a process */
+    uint8_t exit_original; /* its first byte, */
+    bool exit_is_in;       /* while a breakpoint stands there */
+    bool exit_was_in;
+};
+
 struct itrp_windows_debugger {
     const struct itrp_debug_plan *plan;
     struct itr_ledger *ledger;    /* the runner's view of it; NULL: none */
@@ -140,6 +165,7 @@ struct itrp_windows_debugger {
     uint64_t hold_until_ns;
 
     struct itrp_windows_code code;
+    struct itrp_windows_evidence evidence;
 
     /* watches */
     uint64_t watched[ITRP_DEBUG_WATCHES_MAX]; /* addresses */
@@ -226,6 +252,8 @@ void itrp_windows_code_library_gone(struct itrp_windows_debugger *debugger);
 /* Puts into bytes read at `address` what the host itself has there. */
 void itrp_windows_code_hide(const struct itrp_windows_debugger *debugger, uint64_t address,
                             void *bytes, size_t count);
+/* Takes all of them out while nobody runs, or puts them in again. */
+void itrp_windows_code_lift(struct itrp_windows_debugger *debugger, bool lifted);
 bool itrp_windows_code_is_in(struct itrp_windows_debugger *debugger, uint64_t address);
 /* Whose an exception of the thread is; the host's come here too, they end what was begun. */
 enum itrp_windows_whose itrp_windows_code_whose(struct itrp_windows_debugger *debugger,
@@ -284,6 +312,21 @@ bool itrp_windows_is_traced(const struct itrp_windows_thread *thread, uint64_t a
  * by the caller, how it goes on. */
 void itrp_windows_trace_step(struct itrp_windows_debugger *debugger,
                              struct itrp_windows_thread *thread, CONTEXT *context);
+
+/* ---- debug_evidence.c ---- */
+
+/* The host is about to run its first instruction: from now on its end is watched. */
+void itrp_windows_evidence_begin(struct itrp_windows_debugger *debugger);
+/* An exception of the host's is about to be passed on to it: looks at the host first if it is fatal. */
+void itrp_windows_evidence_exception(struct itrp_windows_debugger *debugger, DWORD thread,
+                                     const EXCEPTION_DEBUG_INFO *info);
+/* True if an exception is the trap of a thread that ends the process: it can go on. */
+bool itrp_windows_evidence_trap(struct itrp_windows_debugger *debugger, DWORD thread,
+                                const EXCEPTION_RECORD *record);
+/* Looks at the host if somebody has asked for that; no debug event may be open. */
+void itrp_windows_evidence_look(struct itrp_windows_debugger *debugger);
+/* There will be no more events: nobody need wait any more. */
+void itrp_windows_evidence_end(struct itrp_windows_debugger *debugger);
 
 /* ---- debug_chaos.c ---- */
 

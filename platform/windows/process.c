@@ -23,6 +23,8 @@ struct itrp_process {
     HANDLE job;
     HANDLE wait;
     struct itrp_windows_debugger *debugger; /* NULL: it runs free */
+    const struct itr_ledger *ledger;        /* the caller's, where it has one */
+    struct itrp_windows_snapshot *standing; /* of a host that ran free; NULL: it is not stopped */
     uv_async_t ended;
     itrp_exit_fn on_exit;
     void *context;
@@ -267,6 +269,7 @@ enum itr_status itrp_process_start(struct itrp_process **out, uv_loop_t *loop,
     }
     process->on_exit = on_exit;
     process->context = context;
+    process->ledger = spec->ledger != NULL ? spec->ledger->base : NULL;
     process->job = itrp_windows_make_job();
     enum itr_status status = ITR_OK;
     if (process->job == NULL) {
@@ -304,6 +307,49 @@ enum itr_status itrp_process_start(struct itrp_process **out, uv_loop_t *loop,
     return ITR_OK;
 }
 
+/* ---- standing still ---- */
+
+const struct itrp_snapshot *itrp_process_snapshot(struct itrp_process *process) {
+    if (process->debugger != NULL) {
+        return itrp_windows_debugger_snapshot(process->debugger);
+    }
+    return process->standing != NULL ? &process->standing->shown : NULL;
+}
+
+enum itr_status itrp_process_stop(struct itrp_process *process, uint32_t timeout_ms,
+                                  struct itr_error *err) {
+    if (process->exited || WaitForSingleObject(process->process, 0) == WAIT_OBJECT_0) {
+        return itr_fail(err, ITR_E_NOT_FOUND, 0, "the host has ended");
+    }
+    if (process->debugger != NULL) {
+        return itrp_windows_debugger_stop(process->debugger, timeout_ms, err);
+    }
+    if (process->standing != NULL) {
+        return ITR_OK;
+    }
+    struct itrp_windows_snapshot_request request = {
+        .process = process->process,
+        .id = process->id,
+        .reason = ITRP_SNAPSHOT_ASKED,
+        .ledger = process->ledger,
+        .deadline_ns = uv_hrtime() + timeout_ms * UINT64_C(1000000),
+    };
+    struct itr_error error = {0};
+    process->standing = itrp_windows_snapshot_take(&request, &error);
+    if (process->standing == NULL) {
+        return itr_fail(err, error.status, error.os_code, "%s", error.text);
+    }
+    return ITR_OK;
+}
+
+void itrp_process_go_on(struct itrp_process *process) {
+    if (process->debugger != NULL) {
+        itrp_windows_debugger_go_on(process->debugger);
+    }
+    itrp_windows_snapshot_free(process->standing);
+    process->standing = NULL;
+}
+
 /* ---- end ---- */
 
 uint32_t itrp_process_id(const struct itrp_process *process) {
@@ -319,6 +365,7 @@ void itrp_process_kill(struct itrp_process *process) {
         itrp_windows_debugger_killed(process->debugger);
     }
     TerminateJobObject(process->job, KILLED_CODE);
+    itrp_process_go_on(process); /* what stands in a debug event ends when that is over */
 }
 
 bool itrp_process_end_recorded(struct itrp_process *process) {
@@ -335,6 +382,7 @@ void itrp_process_close(struct itrp_process *process) {
         stop_waiting(process);
         process->exited = true; /* no more on_exit */
     }
+    itrp_process_go_on(process);
     if (process->debugger != NULL) {
         itrp_windows_debugger_join(process->debugger); /* plan and ledger are the caller's */
     }
