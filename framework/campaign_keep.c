@@ -49,7 +49,7 @@ static void clean_path(const char *path, char *out, size_t room) {
     itr_escape_into(out, room, ITR_ESCAPE_TERMINAL, path, strlen(path));
 }
 
-static void tell(struct itr_campaign *campaign, size_t cell, uint64_t trial, uint32_t process, const char *folder) {
+static void announce(const struct itr_campaign *campaign, size_t cell, uint64_t trial, uint32_t process, const char *folder) {
     char title[256];
     char path[2400];
     char name[64];
@@ -61,10 +61,9 @@ static void tell(struct itr_campaign *campaign, size_t cell, uint64_t trial, uin
     itr_kept_describe(process, &text);
     itr_text_printf(&text, "  what it prints from now on: %s/kept.stdout, kept.stderr\n", path);
     snprintf(name, sizeof name, "failures/%" PRIu64 "/kept.txt", trial);
-    uv_mutex_lock(&campaign->lock);
-    itr_progress_end(&campaign->progress);
-    fprintf(stderr, "initrace: %s", itr_text_string(&text));
-    uv_mutex_unlock(&campaign->lock);
+    /* Over the progress line, which the main thread draws anew. */
+    bool drawn = campaign->progress.on && campaign->progress.terminal;
+    fprintf(stderr, "%sinitrace: %s", drawn ? "\r\033[K" : "", itr_text_string(&text));
     if (itr_folder_write(campaign->folder.path, name, itr_text_string(&text), text.length, &error) != ITR_OK) {
         fprintf(stderr, "initrace: %s\n", error.text);
     }
@@ -81,7 +80,7 @@ bool itr_campaign_keep_host(struct itr_campaign *campaign, struct itr_slot *slot
     snprintf(folder, sizeof folder, "%s/failures/%" PRIu64, campaign->folder.path, trial);
     if (itr_folder_make(folder, &error) == ITR_OK && itr_slot_keep(slot, folder, &error)) {
         fill_place(campaign, trial, seen->kept_process);
-        tell(campaign, cell, trial, seen->kept_process, folder);
+        announce(campaign, cell, trial, seen->kept_process, folder);
         return true;
     }
     fill_place(campaign, trial, 0);

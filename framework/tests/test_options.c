@@ -486,6 +486,23 @@ static void the_side_of_debug_may_be_left_out(void **state) {
     set_twin("debug", NULL);
 }
 
+/* The word after --keep-hung is never its value either: a case may stand there. */
+static void how_many_are_kept_may_be_left_out(void **state) {
+    (void)state;
+    assert_read(READ("run", "case"));
+    assert_int_equal(options.keep_hung, 0);
+    itr_options_release(&options);
+    assert_read(READ("run", "--keep-hung", "7"));
+    assert_int_equal(options.keep_hung, 1);
+    assert_int_equal(options.words.count, 1);
+    itr_options_release(&options);
+    assert_read(READ("run", "case", "--keep-hung=7"));
+    assert_int_equal(options.keep_hung, 7);
+    itr_options_release(&options);
+    assert_refused(READ("run", "case", "--keep-hung="), "--keep-hung \"\"", "a whole number");
+    assert_refused(READ("replay", "d", "1", "--keep-hung"), "--keep-hung", "does not go with this command");
+}
+
 /* locate takes what says where and how to fire, not what says for how long. */
 static void locate_takes_its_own_options(void **state) {
     (void)state;
@@ -589,6 +606,7 @@ int main(void) {
         OPTIONS_TEST(numbers_are_whole_and_fit),
         OPTIONS_TEST(windows_have_two_ends_in_order),
         OPTIONS_TEST(the_side_of_debug_may_be_left_out),
+        OPTIONS_TEST(how_many_are_kept_may_be_left_out),
         OPTIONS_TEST(locate_takes_its_own_options),
         OPTIONS_TEST(triage_has_a_form_of_its_own),
         OPTIONS_TEST(options_that_are_none_are_refused),

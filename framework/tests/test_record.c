@@ -279,6 +279,23 @@ static void exits_are_codes_or_signals(void **state) {
     trial.seen.end = ITR_END_NOT_STARTED;
     json = line_of(&trial);
     assert_true(json_is_null(at(json, "exit")));
+    assert_null(at(json, "kept"));
+    json_decref(json);
+    trial_end(&trial);
+}
+
+static void a_kept_host_has_no_exit(void **state) {
+    struct trial trial;
+    char end_with[64];
+    (void)state;
+    trial_begin(&trial);
+    trial.seen.kept_process = 4000000001u;
+    json_t *json = line_of(&trial);
+    snprintf(end_with, sizeof end_with, "%s4000000001", itrp_end_command());
+    assert_true(json_is_null(at(json, "exit")));
+    assert_number(json, "kept.process", 4000000001);
+    assert_text(json, "kept.end_with", end_with);
+    assert_non_null(strstr(json_string_value(at(json, "kept.attach.0")), " 4000000001"));
     json_decref(json);
     trial_end(&trial);
 }
@@ -829,6 +846,7 @@ int main(void) {
         cmocka_unit_test(a_line_says_what_happened),
         cmocka_unit_test(a_shot_that_was_heard_says_how),
         cmocka_unit_test(exits_are_codes_or_signals),
+        cmocka_unit_test(a_kept_host_has_no_exit),
         cmocka_unit_test(exceptions_are_recorded_with_addresses_as_strings),
         cmocka_unit_test(streams_are_recorded_by_size_hash_and_shape),
         cmocka_unit_test(each_shot_has_its_own_handler_entry),
