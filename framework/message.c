@@ -47,6 +47,7 @@ static const struct entry {
     {"runtime: ", ITR_MESSAGE_NOTICE, 0, "the runtime"},
     {"unexpected signal during runtime execution", ITR_MESSAGE_FATAL, 0, "sigpanic"},
     {"unexpected fault address ", ITR_MESSAGE_FATAL, 0, "sigpanic"},
+    {"accessed data from freed user arena ", ITR_MESSAGE_FATAL, 0, "sigpanic"},
     {"attempted to trace stack of a goroutine this thread does not own", ITR_MESSAGE_FATAL, 0,
      "traceStack"},
     {"runtime/cgo: ", ITR_MESSAGE_FATAL, 0, "cgo"},
@@ -80,6 +81,8 @@ static const struct entry {
     /* Wine */
     {"wine: Unhandled ", ITR_MESSAGE_EXCEPTION, 0, "Wine"},
     {"Unhandled exception: ", ITR_MESSAGE_EXCEPTION, 0, "Wine's debugger"},
+    {"wine: Call from ", ITR_MESSAGE_FATAL, 0, "Wine"},
+    {"wine: Unimplemented function ", ITR_MESSAGE_FATAL, 0, "Wine"},
     {"wine: could not ", ITR_MESSAGE_SETUP, 0, "Wine"},
     {"wine: cannot ", ITR_MESSAGE_SETUP, 0, "Wine"},
     {"wine: failed to ", ITR_MESSAGE_SETUP, 0, "Wine"},
@@ -219,7 +222,7 @@ static bool may_begin(unsigned char first, unsigned char second) {
     switch (PAIR(first, second)) {
     case PAIR('*', '*'): case PAIR('A', 'p'): case PAIR('E', 'x'): case PAIR('F', 'a'):
     case PAIR('I', 'n'): case PAIR('M', 'a'): case PAIR('S', 'I'): case PAIR('T', 'h'):
-    case PAIR('U', 'n'): case PAIR('[', 's'): case PAIR('a', 'p'): case PAIR('a', 't'):
+    case PAIR('U', 'n'): case PAIR('[', 's'): case PAIR('a', 'c'): case PAIR('a', 'p'): case PAIR('a', 't'):
     case PAIR('b', 'c'): case PAIR('c', 'o'): case PAIR('d', 'o'): case PAIR('e', 'x'):
     case PAIR('f', 'a'): case PAIR('f', 'r'): case PAIR('i', 't'): case PAIR('m', 'a'):
     case PAIR('m', 'u'): case PAIR('n', 'o'): case PAIR('p', 'a'): case PAIR('p', 'r'):

@@ -144,7 +144,7 @@ struct itr_crash {
     bool cut;              /* a ceiling was reached: some stacks or strings are missing */
 
     /* for itr_triage_sign(): indices into `stacks`, -1 for none */
-    int runtime_stack, first_goroutine, main_goroutine, first_thread, accesses[2];
+    int runtime_stack, first_goroutine, main_goroutine, listed_goroutine, first_thread, accesses[2];
 };
 
 struct itr_triage;

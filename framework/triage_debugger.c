@@ -1,4 +1,4 @@
-/* Recognises one line of what gdb, rr, Delve, coredumpctl, Wine and its debugger print. */
+/* Recognises one line of what gdb, rr, Delve and coredumpctl print. */
 #include "framework/triage_parts.h"
 
 #include <string.h>
@@ -47,6 +47,54 @@ static bool read_module(struct itr_line *line, const char *name, const char *ope
     return true;
 }
 
+/* "/tmp/x.c:3", "x.c:3:14" */
+static bool read_place_of_sanitizer(struct itr_line *line, const char *text, const char *end) {
+    const char *colon = end;
+    while (colon > text && is_digit(colon[-1])) {
+        colon--;
+    }
+    const char *before = colon;
+    while (before - 1 > text && is_digit(before[-2])) {
+        before--;
+    }
+    bool column = colon < end && colon - 1 > text && colon[-1] == ':' && before < colon - 1;
+    return (column && itr_read_place(line, text, (size_t)(colon - 1 - text))) ||
+           itr_read_place(line, text, (size_t)(end - text));
+}
+
+/* The last place of `what`. */
+static const char *last_in(const char *text, const char *end, const char *what) {
+    const char *last = NULL;
+    for (const char *p = text; (p = itr_find_in(p, (size_t)(end - p), what)) != NULL; p++) {
+        last = p;
+    }
+    return last;
+}
+
+/* "f", eu-stack's; "f x.c:3:14", "f x.c:3 (lib+0x1a)", those of sanitizers */
+static bool read_plain_frame(struct itr_line *line, const char *name, const char *end) {
+    const char *plus = last_in(name, end, "+0x");
+    const char *open = plus != NULL ? last_in(name, plus, " (") : NULL;
+    if (open != NULL) {
+        struct itr_cursor at = {plus + 1, end};
+        line->module = slice(open + 2, plus);
+        line->has |= itr_skip_hex(&at, &line->offset) ? ITR_HAS_OFFSET : 0;
+        end = open;
+    }
+    const char *place = end;
+    while (place > name && place[-1] != ' ') {
+        place--;
+    }
+    if (place > name && read_place_of_sanitizer(line, place, end)) {
+        end = place - 1;
+    } else if (place > name && end - place == 6 && memcmp(place, "<null>", 6) == 0) {
+        end = place - 1;
+    }
+    line->name = slice(name, end);
+    bool one_word = memchr(name, ' ', (size_t)(end - name)) == NULL;
+    return end > name && (open != NULL || (line->has & ITR_HAS_LINE) != 0 || (one_word && (line->has & ITR_HAS_PC) != 0));
+}
+
 /* "#0  0x… in f (x=1) at x.c:3", "#1  f () at x.c:3", "#2  <signal handler called>", "#3  0x… f (lib + 0x…)" */
 static bool read_numbered_frame(struct itr_line *line, const char *text, size_t count) {
     struct itr_cursor at = {text, text + count};
@@ -65,17 +113,22 @@ static bool read_numbered_frame(struct itr_line *line, const char *text, size_t 
     }
     const char *name = at.p;
     const char *open = itr_find_in(name, (size_t)(at.end - name), " (");
-    if (!itr_is_name(name, (size_t)(at.end - name)) || (*name != '<' && memchr(name, ')', (size_t)(at.end - name)) == NULL)) {
+    if (!itr_is_name(name, (size_t)(at.end - name))) {
         return false;
     }
     line->dialect = ITR_DIALECT_GDB;
     line->kind = ITR_LINE_FRAME;
     line->has |= ITR_HAS_NUMBER;
-    if (*name == '<') {
+    if (*name == '<' && (at.end - name < 2 || name[1] != 'n')) {
         line->name = slice(name, at.end);
-    } else if (open == NULL) {
-        return false;
-    } else if (!read_module(line, name, open, at.end)) {
+        return true;
+    }
+    const char *close = open != NULL ? memchr(open, ')', (size_t)(at.end - open)) : NULL;
+    const char *plus = close != NULL ? itr_find_in(open, (size_t)(at.end - open), "+0x") : NULL;
+    if (close == NULL || (plus != NULL && itr_find_in(open, (size_t)(at.end - open), " + 0x") == NULL && plus < close)) {
+        return read_plain_frame(line, name, at.end);
+    }
+    if (!read_module(line, name, open, at.end)) {
         line->name = slice(name, open);
         read_gdb_tail(line, open, (size_t)(at.end - open));
     }
@@ -126,8 +179,13 @@ static bool read_stopped(struct itr_line *line, const char *text, size_t count) 
         itr_skip_blanks(&at);
     }
     const char *open = itr_find_in(at.p, (size_t)(at.end - at.p), "() ");
+    const char *hits = itr_find_in(at.p, (size_t)(at.end - at.p), "goroutine(");
     if (open == NULL) {
         return false;
+    }
+    if (hits != NULL) {
+        struct itr_cursor number = {hits + 10, at.end};
+        line->has |= itr_skip_number(&number, &line->number) ? ITR_HAS_NUMBER : 0;
     }
     line->name = slice(at.p, open);
     const char *place = open + 3;
@@ -139,38 +197,47 @@ static bool read_stopped(struct itr_line *line, const char *text, size_t count) 
     return true;
 }
 
-/* winedbg's "=>0 0x… f+0x1c [x.c:3] in lib (0x…)", "1 0x… in lib (+0x6d2ac) (0x…)" */
-static bool read_wine_frame(struct itr_line *line, const char *text, size_t count) {
+/* ---- goroutines ---- */
+
+/* "chan receive 173416238": the state, and since when, which no other dump has. */
+static struct itr_slice state_of(const char *text, const char *end) {
+    const char *stop = end;
+    while (stop > text && is_digit(stop[-1])) {
+        stop--;
+    }
+    return slice(text, stop > text && stop < end && stop[-1] == ' ' ? stop - 1 : end);
+}
+
+/* Delve's "* Goroutine 1 - User: ./x.go:5 main.f (0x…) (thread 7) [chan receive]" */
+static bool read_listed(struct itr_line *line, const char *text, size_t count) {
     struct itr_cursor at = {text, text + count};
-    bool arrow = itr_skip(&at, "=>");
-    if (!itr_skip_number(&at, &line->number) || !itr_skip(&at, " ") || !itr_skip_hex(&at, &line->pc) ||
-        !itr_skip(&at, " ")) {
+    line->current = itr_skip(&at, "* ");
+    if (!itr_skip(&at, "Goroutine ") || !itr_skip_number(&at, &line->number) || !itr_skip(&at, " - ")) {
         return false;
     }
-    const char *in = itr_find_in(at.p - 1, (size_t)(at.end - at.p) + 1, " in ");
-    if (in == NULL || (!arrow && itr_find_in(in, (size_t)(at.end - in), " (") == NULL)) {
+    const char *place = itr_find_in(at.p, (size_t)(at.end - at.p), ": ");
+    const char *open = itr_find_in(at.p, (size_t)(at.end - at.p), " (0x");
+    const char *bracket = itr_find_in(at.p, (size_t)(at.end - at.p), ") [");
+    if (place == NULL || open == NULL || open < place + 2) {
         return false;
     }
-    if (in >= at.p) {
-        const char *stop = at.p;
-        while (stop < in && *stop != ' ' && *stop != '(' && *stop != '+') {
-            stop++;
-        }
-        line->name = slice(at.p, stop);
-        line->has |= itr_find_hex(stop, (size_t)(in - stop), "+", &line->offset) ? ITR_HAS_OFFSET : 0;
-        const char *open = memchr(stop, '[', (size_t)(in - stop));
-        const char *close = open != NULL ? memchr(open, ']', (size_t)(in - open)) : NULL;
-        if (close != NULL) {
-            (void)itr_read_place(line, open + 1, (size_t)(close - open - 1));
-        }
+    place += 2;
+    const char *name = open;
+    while (name > place && name[-1] != ' ') {
+        name--;
     }
-    const char *module = in + 4;
-    const char *stop = memchr(module, ' ', (size_t)(at.end - module));
-    line->module = slice(module, stop != NULL ? stop : at.end);
-    line->has |= ITR_HAS_NUMBER | ITR_HAS_PC;
-    line->dialect = ITR_DIALECT_WINE;
-    line->kind = ITR_LINE_FRAME;
-    return true;
+    if (name > place) {
+        (void)itr_read_place(line, place, (size_t)(name - 1 - place));
+    }
+    line->name = slice(name, open);
+    at.p = open + 2;
+    line->has |= ITR_HAS_NUMBER | (itr_skip_hex(&at, &line->pc) ? ITR_HAS_PC : 0);
+    if (bracket != NULL && at.end[-1] == ']') {
+        line->state = state_of(bracket + 3, at.end - 1);
+    }
+    line->dialect = ITR_DIALECT_DELVE;
+    line->kind = ITR_LINE_LISTED;
+    return itr_is_name(line->name.data, line->name.length);
 }
 
 /* ---- threads and signals ---- */
@@ -185,6 +252,18 @@ static void read_lwp(struct itr_line *line, const char *text, size_t count) {
             return;
         }
     }
+}
+
+/* eu-stack's "TID 5:" */
+static bool read_tid(struct itr_line *line, const char *text, size_t count) {
+    struct itr_cursor at = {text, text + count};
+    if (!itr_skip(&at, "TID ") || !itr_skip_number(&at, &line->number) || !itr_skip(&at, ":") || at.p != at.end) {
+        return false;
+    }
+    line->has |= ITR_HAS_NUMBER;
+    line->dialect = ITR_DIALECT_GDB;
+    line->kind = ITR_LINE_THREAD;
+    return true;
 }
 
 /* "Thread 2 "name" received signal SIGSEGV, …", "Program terminated with signal …", "Thread 2 (LWP 5):" */
@@ -210,6 +289,8 @@ static bool read_thread(struct itr_line *line, const char *text, size_t count) {
         return true;
     }
     if (thread && itr_skip(&at, " (") && at.end[-1] == ':') {
+        line->m = line->number; /* gdb's own number, the other one is the system's */
+        line->has |= ITR_HAS_M;
         read_lwp(line, at.p, (size_t)(at.end - at.p));
         line->kind = ITR_LINE_THREAD;
         return true;
@@ -260,90 +341,17 @@ static bool read_coredump(struct itr_line *line, const char *text, size_t count)
     return false;
 }
 
-/* ---- Wine ---- */
-
-static bool hex_behind(const char *text, size_t count, const char *key, uint64_t *value) {
-    const char *found = itr_find_in(text, count, key);
-    if (found == NULL) {
-        return false;
-    }
-    struct itr_cursor at = {found + strlen(key), text + count};
-    itr_skip(&at, "0x");
-    return itr_skip_digits(&at, value);
-}
-
-/* What Wine calls an exception, and its code. */
-static bool wine_exception(struct itr_line *line, const char *text, size_t count) {
-    static const struct {
-        const char *words;
-        uint32_t code;
-    } known[] = {
-        {"page fault", 0xC0000005},         {"division by zero", 0xC0000094},
-        {"illegal instruction", 0xC000001D}, {"privileged instruction", 0xC0000096},
-        {"stack overflow", 0xC00000FD},     {"breakpoint", 0x80000003},
-        {"assertion failed", 0xC0000420},   {"priviledged instruction", 0xC0000096},
-        {"overflow", 0xC0000095},           {"array bounds", 0xC000008C},
-        {"alignment", 0x80000002},          {"trap", 0x80000004},
-    };
-    struct itr_cursor at = {text, text + count};
-    uint64_t code;
-    if (itr_skip(&at, "exception ") && itr_skip_hex(&at, &code) && code <= UINT32_MAX) {
-        line->exception = (uint32_t)code;
-        return true;
-    }
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-        if (itr_skip(&at, known[i].words)) {
-            line->exception = known[i].code;
-            return true;
-        }
-    }
-    return false;
-}
-
-/* "wine: Unhandled page fault on read access to … at address … (thread 0124), …"; winedbg's
- * "Unhandled exception: page fault on read access to 0x… in 64-bit code (0x…)." */
-static bool read_wine(struct itr_line *line, const char *text, size_t count) {
-    static const struct {
-        const char *words;
-        uint64_t code;
-    } accesses[] = {{"on read access to ", 0}, {"on write access to ", 1}, {"on execute access to ", 8}};
-    struct itr_cursor at = {text, text + count};
-    bool debugger = itr_skip(&at, "Unhandled exception: ");
-    if (!debugger && !itr_skip(&at, "wine: Unhandled ")) {
-        return false;
-    }
-    size_t rest = (size_t)(at.end - at.p);
-    if (!wine_exception(line, at.p, rest)) {
-        return false;
-    }
-    for (size_t i = 0; i < sizeof accesses / sizeof accesses[0]; i++) {
-        if (hex_behind(at.p, rest, accesses[i].words, &line->address)) {
-            line->code = accesses[i].code;
-            line->has |= ITR_HAS_ADDRESS | ITR_HAS_CODE;
-        }
-    }
-    line->has |= hex_behind(at.p, rest, debugger ? "-bit code (" : "at address ", &line->pc) ? ITR_HAS_PC : 0;
-    line->has |= hex_behind(at.p, rest, "(thread ", &line->number) ? ITR_HAS_NUMBER : 0;
-    line->has |= ITR_HAS_EXCEPTION;
-    line->message = ITR_MESSAGE_EXCEPTION;
-    line->dialect = ITR_DIALECT_WINE;
-    line->kind = ITR_LINE_EXCEPTION;
-    return true;
-}
-
 bool itr_read_debugger(struct itr_line *line, const char *text, size_t count) {
     switch (text[0]) {
     case '#': return read_numbered_frame(line, text, count);
-    case '=': return read_wine_frame(line, text, count);
     case '>': return read_stopped(line, text, count);
     case 'a': return read_delve_location(line, text, count);
-    case 'T':
+    case 'T': return read_thread(line, text, count) || read_tid(line, text, count);
     case 'P': return read_thread(line, text, count);
     case '[': return read_switching(line, text, count);
     case 'S': return read_coredump(line, text, count);
-    case 'U':
-    case 'w': return read_wine(line, text, count);
-    default: break;
+    case '*':
+    case 'G': return read_listed(line, text, count);
+    default: return is_digit(text[0]) && read_delve_frame(line, text, count);
     }
-    return is_digit(text[0]) && (read_wine_frame(line, text, count) || read_delve_frame(line, text, count));
 }

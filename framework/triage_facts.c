@@ -1,5 +1,5 @@
-/* Puts the lines of a crash text together: what died, why, and whose stacks those are. The first report of the
- * text is the one that is told; later ones are counted. */
+/* Puts the lines of a crash text together: what died and why. Whose stacks those are is triage_stacks.c's. The first
+ * report of the text is the one that is told; later ones are counted. */
 #include "framework/triage_parts.h"
 
 #include "framework/outcome.h"
@@ -31,160 +31,6 @@ static bool begins(const char *text, size_t count, const char *what) {
     return count >= length && memcmp(text, what, length) == 0;
 }
 
-/* ---- stacks ---- */
-
-static void add_frame(struct itr_facts *facts, const struct itr_frame *frame) {
-    if (facts->stack.frame_count < ITR_FRAMES_MAX) {
-        facts->frames[facts->stack.frame_count++] = *frame;
-    } else {
-        facts->stack.elided = true;
-    }
-}
-
-static void remember(struct itr_facts *facts, int index) {
-    struct itr_crash *crash = &facts->crash;
-    const struct itr_stack *stack = &facts->stack;
-    switch (stack->kind) {
-    case ITR_STACK_GOROUTINE:
-        crash->goroutines += stack->count;
-        crash->first_goroutine = crash->first_goroutine < 0 ? index : crash->first_goroutine;
-        crash->main_goroutine = stack->id == 1 && crash->main_goroutine < 0 ? index : crash->main_goroutine;
-        break;
-    case ITR_STACK_RUNTIME: crash->runtime_stack = crash->runtime_stack < 0 ? index : crash->runtime_stack; break;
-    case ITR_STACK_THREAD:
-        crash->threads += stack->count;
-        crash->first_thread = crash->first_thread < 0 ? index : crash->first_thread;
-        break;
-    case ITR_STACK_ACCESS:
-        if (crash->accesses[0] < 0) {
-            crash->accesses[0] = index;
-        } else if (crash->accesses[1] < 0) {
-            crash->accesses[1] = index;
-        }
-        break;
-    case ITR_STACK_CREATION: break;
-    }
-}
-
-static void open_stack(struct itr_facts *facts, enum itr_stack_kind kind, uint64_t id);
-
-/* The frame whose place never came. */
-static void settle_function(struct itr_facts *facts) {
-    if (facts->function != NULL && facts->function_certain && facts->open && !facts->ignore_frames) {
-        struct itr_frame frame = {.function = facts->function, .module = "", .file = ""};
-        add_frame(facts, &frame);
-    }
-    facts->function = NULL;
-}
-
-static void close_stack(struct itr_facts *facts) {
-    settle_function(facts);
-    if (facts->open && !is_later(facts)) {
-        facts->stack.frames = facts->frames;
-        int index = itr_store_stack(&facts->store, &facts->stack);
-        if (index >= 0) {
-            remember(facts, index);
-        }
-    }
-    facts->open = false;
-    facts->at_stop = false;
-    facts->place_of_creator = false;
-    facts->creator_is_next = false;
-    facts->ignore_frames = false;
-}
-
-static void open_stack(struct itr_facts *facts, enum itr_stack_kind kind, uint64_t id) {
-    if (facts->at_stop && facts->stack.frame_count == 1 && kind == ITR_STACK_THREAD) {
-        facts->open = false; /* where a debugger stopped; the whole stack is coming */
-    }
-    close_stack(facts);
-    facts->open = true;
-    facts->stack = (struct itr_stack){
-        .kind = kind, .id = id, .count = 1, .state = "", .created_by = {.function = "", .module = "", .file = ""}};
-}
-
-static void take_goroutine(struct itr_facts *facts, const struct itr_line *line) {
-    struct itr_crash *crash = &facts->crash;
-    open_stack(facts, ITR_STACK_GOROUTINE, line->number);
-    facts->stack.state = keep(facts, line->state);
-    facts->stack.wait_min = facts->stack.wait_max = (line->has & ITR_HAS_MINUTES) != 0 ? line->minutes : 0;
-    facts->stack.locked = line->locked ? 1 : 0;
-    if (is_later(facts)) {
-        return;
-    }
-    if (!crash->has_goroutine) {
-        crash->has_goroutine = true;
-        crash->goroutine = line->number;
-        if (!crash->has_m && (line->has & ITR_HAS_M) != 0) {
-            crash->has_m = true;
-            crash->m = line->m;
-        }
-    }
-}
-
-static void take_function(struct itr_facts *facts, const struct itr_line *line) {
-    settle_function(facts);
-    facts->function = keep(facts, line->name);
-    facts->function_certain = facts->in_stack;
-    facts->place_of_creator = false;
-}
-
-static void take_location(struct itr_facts *facts, const struct itr_line *line) {
-    struct itr_frame frame = {
-        .function = facts->function, .module = "", .file = "", .line = line->line,
-        .has_pc = (line->has & ITR_HAS_PC) != 0, .pc = line->pc,
-        .has_offset = (line->has & ITR_HAS_OFFSET) != 0, .offset = line->offset};
-    if (facts->function == NULL && !facts->place_of_creator) {
-        return;
-    }
-    frame.file = keep(facts, line->file);
-    if (facts->place_of_creator) {
-        facts->stack.created_by.file = frame.file;
-        facts->stack.created_by.line = frame.line;
-        facts->place_of_creator = false;
-        return;
-    }
-    facts->function = NULL;
-    if (facts->creator_is_next) {
-        facts->stack.created_by = frame;
-        facts->creator_is_next = false;
-    } else if (!facts->ignore_frames) {
-        if (!facts->open) { /* the text begins in the midst of a stack */
-            /* Behind an exception the runtime prints the stack of its thread without a heading. */
-            bool thread = facts->crash.has_exception && !facts->crash.has_goroutine;
-            open_stack(facts, thread ? ITR_STACK_RUNTIME : ITR_STACK_GOROUTINE, 0);
-        }
-        add_frame(facts, &frame);
-    }
-}
-
-static void take_created_by(struct itr_facts *facts, const struct itr_line *line) {
-    settle_function(facts);
-    if (facts->open && !facts->ignore_frames) {
-        facts->stack.created_by.function = keep(facts, line->name);
-        facts->place_of_creator = true;
-    }
-}
-
-/* A debugger's frame; frame 0 begins a stack of its own. */
-static void take_frame(struct itr_facts *facts, const struct itr_line *line) {
-    bool racing = facts->open && (facts->stack.kind == ITR_STACK_ACCESS || facts->stack.kind == ITR_STACK_CREATION);
-    bool begins_one = line->number == 0 && facts->stack.frame_count > 0;
-    if (!racing && (!facts->open || facts->stack.kind != ITR_STACK_THREAD || begins_one)) {
-        open_stack(facts, ITR_STACK_THREAD, facts->crash.has_thread ? facts->crash.thread : 0);
-        facts->at_stop = true;
-    }
-    struct itr_slice name = line->name;
-    if (is_slice(name, "??") || is_slice(name, "n/a")) {
-        name.length = 0;
-    }
-    struct itr_frame frame = {.function = keep(facts, name), .module = keep(facts, line->module),
-                              .file = keep(facts, line->file), .line = line->line,
-                              .has_pc = (line->has & ITR_HAS_PC) != 0, .pc = line->pc,
-                              .has_offset = (line->has & ITR_HAS_OFFSET) != 0, .offset = line->offset};
-    add_frame(facts, &frame);
-}
-
 /* ---- messages ---- */
 
 static size_t without(const char *text, size_t count, const char *suffix) {
@@ -202,7 +48,7 @@ static void count_report(struct itr_facts *facts) {
     if (facts->crash.reports == 0) {
         facts->crash.reports = 1;
     } else if (facts->store.stack_count > 0 || facts->open) {
-        close_stack(facts);
+        itr_stack_close(facts);
         facts->crash.reports++;
         /* Later ones begin anew only behind stacks of theirs. */
     }
@@ -226,7 +72,7 @@ static void take_message(struct itr_facts *facts, const struct itr_line *line, c
     struct itr_crash *crash = &facts->crash;
     struct itr_crash_message message = {.kind = line->message, .count = 1};
     size_t kept = without(text, without(text, count, " [recovered]"), " [recovered, repanicked]");
-    settle_function(facts);
+    itr_stack_settle(facts);
     if (begins_report(text, count, line)) {
         count_report(facts);
     }
@@ -389,6 +235,10 @@ static void take_stopped(struct itr_facts *facts, const struct itr_line *line) {
     facts->stopped = true;
     facts->stop = (struct itr_frame){.function = keep(facts, line->name), .module = "", .file = keep(facts, line->file),
                                      .line = line->line, .has_pc = (line->has & ITR_HAS_PC) != 0, .pc = line->pc};
+    if (!facts->crash.has_goroutine && (line->has & ITR_HAS_NUMBER) != 0) {
+        facts->crash.has_goroutine = true;
+        facts->crash.goroutine = line->number;
+    }
     facts->crash.gave_up = is_slice(line->state, "unrecovered-panic") || is_slice(line->state, "runtime-fatal-throw");
     if (is_slice(line->state, "bad-access")) {
         struct itr_line signal = *line;
@@ -404,6 +254,9 @@ static void take_register(struct itr_facts *facts, const struct itr_line *line) 
         return;
     }
     copy(one.name, sizeof one.name, line->name);
+    for (char *p = one.name; *p != '\0'; p++) {
+        *p = *p >= 'A' && *p <= 'Z' ? (char)(*p - 'A' + 'a') : *p; /* Wine writes some in capitals */
+    }
     for (size_t i = 0; i < crash->register_count; i++) {
         if (strcmp(crash->registers[i].name, one.name) == 0) {
             return; /* another thread's */
@@ -412,14 +265,24 @@ static void take_register(struct itr_facts *facts, const struct itr_line *line) 
     crash->registers[crash->register_count++] = one;
 }
 
+/* All of a line. */
+static void take_registers(struct itr_facts *facts, const struct itr_line *line) {
+    struct itr_line one = *line;
+    while (one.kind == ITR_LINE_REGISTER) {
+        struct itr_slice rest = one.rest;
+        take_register(facts, &one);
+        itr_line_parse(rest.data, rest.length, &one);
+    }
+}
+
 static void take_race(struct itr_facts *facts, const struct itr_line *line) {
     if (line->kind == ITR_LINE_RACE) {
-        close_stack(facts);
+        itr_stack_close(facts);
         facts->crash.reports++;
         facts->races++;
         return;
     }
-    open_stack(facts, line->kind == ITR_LINE_RACE_ACCESS ? ITR_STACK_ACCESS : ITR_STACK_CREATION, line->number);
+    itr_stack_open(facts, line->kind == ITR_LINE_RACE_ACCESS ? ITR_STACK_ACCESS : ITR_STACK_CREATION, line->number);
     if (line->kind == ITR_LINE_RACE_ACCESS) {
         facts->stack.state = keep(facts, line->state);
         if (!is_later(facts)) {
@@ -432,61 +295,6 @@ void itr_facts_test(struct itr_facts *facts, bool is_test, const char *name, siz
     const char **to = is_test ? &facts->crash.test : &facts->crash.package;
     if ((*to)[0] == '\0') {
         *to = itr_store_string(&facts->store, name, count);
-    }
-}
-
-/* "main.main+0x34 /src/main.go:10", as Go 1.0 named a goroutine's creator; the place may have a line of its own. */
-static bool take_old_creator(struct itr_facts *facts, const char *text, size_t count) {
-    const char *plus = itr_find_in(text, count, "+0x");
-    const char *blank = plus != NULL ? memchr(plus, ' ', (size_t)(text + count - plus)) : NULL;
-    struct itr_line place = {0};
-    if (plus == NULL || plus == text || memchr(text, ' ', (size_t)(plus - text)) != NULL) {
-        return false;
-    }
-    facts->creator_is_next = false;
-    facts->stack.created_by.function = itr_store_string(&facts->store, text, (size_t)(plus - text));
-    if (blank != NULL && itr_read_place(&place, blank + 1, (size_t)(text + count - blank - 1))) {
-        facts->stack.created_by.file = keep(facts, place.file);
-        facts->stack.created_by.line = place.line;
-    } else {
-        facts->place_of_creator = true;
-    }
-    return true;
-}
-
-static void take_stack_line(struct itr_facts *facts, const struct itr_line *line) {
-    switch (line->kind) {
-    case ITR_LINE_GOROUTINE: take_goroutine(facts, line); break;
-    case ITR_LINE_RUNTIME_STACK: open_stack(facts, ITR_STACK_RUNTIME, 0); break;
-    case ITR_LINE_FUNCTION: take_function(facts, line); break;
-    case ITR_LINE_LOCATION: take_location(facts, line); break;
-    case ITR_LINE_CREATED_BY: take_created_by(facts, line); break;
-    case ITR_LINE_CREATOR_NEXT:
-        settle_function(facts);
-        facts->creator_is_next = facts->open;
-        break;
-    case ITR_LINE_ELIDED:
-        settle_function(facts);
-        facts->stack.elided = true;
-        break;
-    case ITR_LINE_UNAVAILABLE: facts->stack.unavailable = true; break;
-    case ITR_LINE_ANCESTOR:
-        close_stack(facts);
-        facts->ignore_frames = true;
-        break;
-    case ITR_LINE_FRAME: take_frame(facts, line); break;
-    case ITR_LINE_FRAME_LOCATION:
-        if (facts->open && facts->stack.kind == ITR_STACK_THREAD && facts->stack.frame_count > 0) {
-            struct itr_frame *last = &facts->frames[facts->stack.frame_count - 1];
-            last->file = keep(facts, line->file);
-            last->line = line->line;
-        }
-        break;
-    case ITR_LINE_THREAD:
-        take_thread_number(facts, line);
-        open_stack(facts, ITR_STACK_THREAD, line->number);
-        break;
-    default: break;
     }
 }
 
@@ -521,10 +329,11 @@ static void take_fact(struct itr_facts *facts, const struct itr_line *line, cons
         }
         break;
     case ITR_LINE_RECEIVED: take_received(facts, line); break;
+    case ITR_LINE_THREAD:
     case ITR_LINE_SWITCHING: take_thread_number(facts, line); break;
     case ITR_LINE_STOPPED: take_stopped(facts, line); break;
     case ITR_LINE_CORE_SIGNAL: take_received(facts, line); break;
-    case ITR_LINE_REGISTER: take_register(facts, line); break;
+    case ITR_LINE_REGISTER: take_registers(facts, line); break;
     case ITR_LINE_MOREBUF:
         if (!is_later(facts) && !facts->crash.has_morebuf) {
             facts->crash.has_morebuf = true;
@@ -534,6 +343,7 @@ static void take_fact(struct itr_facts *facts, const struct itr_line *line, cons
     case ITR_LINE_RACE:
     case ITR_LINE_RACE_ACCESS:
     case ITR_LINE_RACE_CREATED: take_race(facts, line); break;
+    case ITR_LINE_TESTS: facts->test_is_next = true; break;
     case ITR_LINE_TEST: itr_facts_test(facts, true, line->name.data, line->name.length); break;
     case ITR_LINE_PACKAGE: itr_facts_test(facts, false, line->name.data, line->name.length); break;
     default: break;
@@ -547,22 +357,44 @@ static bool is_part_of_stack(enum itr_line_kind kind) {
            kind == ITR_LINE_RACE_CREATED;
 }
 
+/* What a line means only because of the one before it. True: that was it. */
+static bool take_next(struct itr_facts *facts, enum itr_line_kind kind, const char *text, size_t count) {
+    bool no_fact = kind == ITR_LINE_OTHER || kind == ITR_LINE_BARE;
+    if (facts->creator_is_next && (no_fact || kind == ITR_LINE_LOCATION) && itr_stack_old_creator(facts, text, count)) {
+        return true;
+    }
+    const char *blank = memchr(text, ' ', count);
+    if (facts->test_is_next && no_fact && blank != NULL && text[count - 1] == ')') { /* "TestHangs (2s)" */
+        itr_facts_test(facts, true, text, (size_t)(blank - text));
+        return true;
+    }
+    return false;
+}
+
 bool itr_facts_line(struct itr_facts *facts, const char *text, size_t count) {
     struct itr_line line;
     enum itr_line_kind kind = itr_line_parse(text, count, &line);
     if (kind == ITR_LINE_BLANK) {
         return false;
     }
-    bool creator = facts->creator_is_next && (kind == ITR_LINE_OTHER || kind == ITR_LINE_LOCATION);
-    if (creator && take_old_creator(facts, text, count)) {
+    if (take_next(facts, kind, text, count)) {
         return true;
     }
-    if (kind == ITR_LINE_OTHER) {
+    facts->test_is_next = false;
+    if (kind == ITR_LINE_BARE && facts->open && facts->in_stack) {
+        itr_stack_settle(facts);
+        facts->bare = keep(facts, line.name);
+        facts->in_stack = false; /* unless a place follows */
+        return true;
+    }
+    if (kind == ITR_LINE_OTHER || kind == ITR_LINE_BARE) {
+        facts->bare = NULL;
         facts->in_stack = false;
         return false;
     }
-    take_stack_line(facts, &line);
+    itr_stack_line(facts, &line);
     take_fact(facts, &line, text, count);
+    facts->bare = NULL;
     facts->in_stack = is_part_of_stack(kind);
     if (kind != ITR_LINE_FUNCTION && kind != ITR_LINE_LOCATION && kind != ITR_LINE_REGISTER) {
         facts->crash.dialects |= line.dialect;
@@ -573,19 +405,19 @@ bool itr_facts_line(struct itr_facts *facts, const char *text, size_t count) {
 void itr_facts_begin(struct itr_facts *facts, void *(*reallocate)(void *, size_t)) {
     facts->store.reallocate = reallocate;
     facts->crash.runtime_stack = facts->crash.first_goroutine = facts->crash.main_goroutine = -1;
-    facts->crash.first_thread = facts->crash.accesses[0] = facts->crash.accesses[1] = -1;
+    facts->crash.listed_goroutine = facts->crash.first_thread = facts->crash.accesses[0] = facts->crash.accesses[1] = -1;
     facts->crash.test = facts->crash.package = "";
 }
 
 void itr_facts_end(struct itr_facts *facts) {
     struct itr_crash *crash = &facts->crash;
-    close_stack(facts);
+    itr_stack_close(facts);
     if (facts->stopped && crash->first_thread < 0 && crash->first_goroutine < 0) {
         uint64_t reports = crash->reports;
         crash->reports = 1;
-        open_stack(facts, ITR_STACK_THREAD, 0);
-        add_frame(facts, &facts->stop);
-        close_stack(facts);
+        itr_stack_open(facts, ITR_STACK_THREAD, 0);
+        itr_stack_add(facts, &facts->stop);
+        itr_stack_close(facts);
         crash->reports = reports;
     }
     crash->stacks = facts->store.stacks;

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+enum { BLOCK = 32 /* bytes that are searched at once */, PC_DIGITS = 16 };
+
 /* The blank at `blank` has `word` before it: where the word begins, NULL if it is another word. */
 static const char *behind(const char *bytes, const char *blank, const char *word, size_t length) {
     if ((size_t)(blank - bytes) < length || memcmp(blank - length, word, length) != 0) {
@@ -77,6 +79,7 @@ static bool may_surround(unsigned char last, unsigned char next) {
     case 'n': return next == '0';
     case 'l': return digit || next == 'a' || next == 'n';
     case 'd': return digit || next == 'f' || next == 's' || next == 'b' || next == 't';
+    case 'D': return digit;
     case 'm': return next == 'r' || next == 't';
     case 'k':
     case 'g':
@@ -109,7 +112,8 @@ static const char *at_letter(const char *bytes, const char *blank, const char *e
         {WORD("***"), WORD("stack smash")},      {WORD("***"), WORD("buffer over")},
         {WORD("[Switching"), WORD("to ")},       {WORD("[Current"), WORD("thread")},
         {WORD("Goroutine"), WORD("")},           {WORD("panic"), WORD("during panic")},
-        {WORD(">"), WORD("[")},
+        {WORD(">"), WORD("[")},                  {WORD("accessed"), WORD("data from")},
+        {WORD("TID"), WORD("")},
     };
     if (blank + 1 == end || !may_surround((unsigned char)blank[-1], (unsigned char)blank[1])) {
         return NULL;
@@ -138,7 +142,7 @@ static const char *at_digit(const char *bytes, const char *blank, const char *en
     while (next < end && *next == ' ' && next - blank < 4) {
         next++;
     }
-    struct itr_cursor at = {next, end};
+    struct itr_cursor at = {next, end - next > PC_DIGITS + 6 ? next + PC_DIGITS + 6 : end}; /* 0x… in */
     uint64_t pc;
     return itr_skip_hex(&at, &pc) && itr_skip(&at, " in ") ? p : NULL;
 }
@@ -155,24 +159,30 @@ static const char *at_blank(const char *bytes, const char *blank, const char *en
     return last > ' ' ? at_letter(bytes, blank, end) : NULL;
 }
 
-/* Whether any of these eight bytes is a blank. */
-static bool has_blank(const char *bytes) {
-    const uint64_t each = UINT64_C(0x0101010101010101);
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* A high bit is set where the first of eight bytes is a blank; those behind it may be wrong. */
+static uint64_t blank_in(const char *bytes) {
     uint64_t word;
     memcpy(&word, bytes, sizeof word);
-    word ^= each * ' ';
-    return ((word - each) & ~word & each * 0x80) != 0;
+    word ^= EACH(' ');
+    return (word - EACH(1)) & ~word & EACH(0x80);
 }
 
-size_t itr_find_report(const char *bytes, size_t count) {
+static bool has_blank(const char *bytes) {
+    return (blank_in(bytes) | blank_in(bytes + 8) | blank_in(bytes + 16) | blank_in(bytes + 24)) != 0;
+}
+
+size_t itr_find_head(const char *bytes, size_t from, size_t to, size_t count) {
     const char *end = bytes + count;
-    const char *p = bytes;
-    while (p < end) {
-        if (end - p >= 8 && !has_blank(p)) {
-            p += 8;
+    const char *last = bytes + to;
+    const char *p = bytes + from;
+    while (p < last) {
+        if (last - p >= BLOCK && !has_blank(p)) {
+            p += BLOCK;
             continue;
         }
-        for (const char *stop = end - p >= 8 ? p + 8 : end; p < stop; p++) {
+        for (const char *stop = last - p >= BLOCK ? p + BLOCK : last; p < stop; p++) {
             const char *start = *p == ' ' ? at_blank(bytes, p, end) : NULL;
             if (start != NULL) {
                 return (size_t)(start - bytes);
@@ -180,4 +190,8 @@ size_t itr_find_report(const char *bytes, size_t count) {
         }
     }
     return count;
+}
+
+size_t itr_find_report(const char *bytes, size_t count) {
+    return itr_find_head(bytes, 0, count, count);
 }

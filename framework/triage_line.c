@@ -1,13 +1,9 @@
-/* Recognises one line of a crash text in Go's own dialects; what debuggers and Wine say is triage_debugger.c's.
+/* Recognises one line of a crash text in Go's own dialects; what debuggers, Wine and the race detector say is for
+ * triage_debugger.c, triage_wine.c and triage_race.c.
  * One function a kind; the first byte of a line picks who is asked. */
-#include "framework/triage_line.h"
 #include "framework/triage_parts.h"
 
 #include <string.h>
-
-bool itr_is_hard(unsigned char byte) {
-    return (byte < 0x20 && (byte < '\a' || byte > '\r') && byte != 0x1b) || byte == 0x7f;
-}
 
 /* ---- the cursor ---- */
 
@@ -87,6 +83,10 @@ bool itr_find_hex(const char *text, size_t count, const char *key, uint64_t *val
     }
     struct itr_cursor at = {found + strlen(key), text + count};
     return itr_skip_hex(&at, value);
+}
+
+static bool is_digit(char c) {
+    return c >= '0' && c <= '9';
 }
 
 static bool starts_with(const char *text, size_t count, const char *what) {
@@ -186,7 +186,8 @@ bool itr_is_name(const char *text, size_t count) {
     return count > 0;
 }
 
-/* "pkg.(*T).f(0x1, {0x2, 0x3})": arguments have no parentheses, so the last one opens them. */
+/* "pkg.(*T).f(0x1, {0x2, 0x3})": arguments have no parentheses, so the last one opens them. Delve's own stacks have
+ * the PC there: "pkg.f (0x42f181)". */
 static bool read_function(struct itr_line *line, const char *text, size_t count) {
     size_t open = count;
     unsigned char first = (unsigned char)text[0];
@@ -200,13 +201,41 @@ static bool read_function(struct itr_line *line, const char *text, size_t count)
     if (open < 2) {
         return false;
     }
-    for (size_t i = 0; i < open - 1; i++) {
+    size_t length = open - 1;
+    if (text[length - 1] == ' ') {
+        struct itr_cursor pc = {text + open, text + count - 1};
+        if (!itr_skip_hex(&pc, &line->pc) || pc.p != pc.end) {
+            return false;
+        }
+        line->has |= ITR_HAS_PC;
+        length--;
+    }
+    for (size_t i = 0; i < length; i++) {
         if (!in_name((unsigned char)text[i])) {
             return false;
         }
     }
-    line->name = (struct itr_slice){text, open - 1};
+    line->name = (struct itr_slice){text, length};
     line->kind = ITR_LINE_FUNCTION;
+    return length > 0 && itr_is_name(text, count);
+}
+
+/* A function without arguments, as C's are among Go's ("cfunc", "non-Go function") and all of gccgo's. */
+static bool read_bare(struct itr_line *line, const char *text, size_t count) {
+    static const char foreign[] = "non-Go function";
+    unsigned char first = (unsigned char)text[0];
+    bool letter = (first >= 'a' && first <= 'z') || (first >= 'A' && first <= 'Z') || first == '_';
+    bool plain = letter && count < ITR_LOCATION_MAX;
+    for (size_t i = 0; plain && i < count; i++) {
+        plain = in_name((unsigned char)text[i]) && text[i] != ':' && text[i] != '=' && text[i] != '@';
+    }
+    if (!plain && !starts_with(text, count, foreign)) {
+        return false;
+    }
+    line->name = (struct itr_slice){text, plain ? count : sizeof foreign - 1};
+    bool has_pc = itr_find_hex(text, count, " at pc=", &line->pc);
+    line->has |= has_pc ? ITR_HAS_PC : 0;
+    line->kind = has_pc ? ITR_LINE_FUNCTION : ITR_LINE_BARE;
     return itr_is_name(text, count);
 }
 
@@ -227,9 +256,15 @@ bool itr_read_place(struct itr_line *line, const char *text, size_t count) {
     return true;
 }
 
-/* "/tmp/x.go:5 +0x1d fp=0x… sp=0x… pc=0x…" */
+/* "/tmp/x.go:5 +0x1d fp=0x… sp=0x… pc=0x…"; "pc=0x…" of what is not Go */
 static bool read_location(struct itr_line *line, const char *text, size_t count) {
+    struct itr_cursor alone = {text, text + count};
     size_t tail = count;
+    if (itr_skip(&alone, "pc=") && itr_skip_hex(&alone, &line->pc) && alone.p == alone.end) {
+        line->has |= ITR_HAS_PC;
+        line->kind = ITR_LINE_LOCATION;
+        return true;
+    }
     for (const char *p = text; (p = memchr(p, ' ', (size_t)(text + count - p))) != NULL; p++) {
         struct itr_cursor at = {p, text + count};
         if (itr_skip(&at, " +0x") || itr_skip(&at, " fp=0x") || itr_skip(&at, " pc=0x")) {
@@ -237,7 +272,7 @@ static bool read_location(struct itr_line *line, const char *text, size_t count)
             break;
         }
     }
-    if (!itr_read_place(line, text, tail)) {
+    if (memchr(text, '"', tail) != NULL || !itr_read_place(line, text, tail)) { /* in quotes: triage_unwrap.c's */
         return false;
     }
     if (itr_find_hex(text + tail, count - tail, " pc=", &line->pc)) {
@@ -327,19 +362,28 @@ static bool read_exception(struct itr_line *line, const char *text, size_t count
     return true;
 }
 
-/* "rip    0x46c1b1": a short word, blanks, a number, nothing else. */
+/* "rip    0x46c1b1": a short word, blanks, a number. Some processors have two a line, gdb says it once more
+ * ("rip            0x46c1b1            0x46c1b1 <main.f+17>"). */
 static bool read_register(struct itr_line *line, const char *text, size_t count) {
     struct itr_cursor at = {text, text + count};
-    while (at.p < at.end && ((*at.p >= 'a' && *at.p <= 'z') || (*at.p >= '0' && *at.p <= '9'))) {
+    while (at.p < at.end && ((*at.p >= 'a' && *at.p <= 'z') || is_digit(*at.p))) {
         at.p++;
     }
     size_t length = (size_t)(at.p - text);
     const char *blanks = at.p;
     itr_skip_blanks(&at);
-    if (length < 2 || length > 7 || at.p == blanks || !itr_skip_hex(&at, &line->number) || at.p != at.end) {
+    bool column = at.p - blanks > 1 || (at.p > blanks && *blanks == '\t');
+    if (length < 2 || length > 7 || at.p == blanks || !itr_skip_hex(&at, &line->number)) {
+        return false;
+    }
+    const char *end = at.p;
+    itr_skip_blanks(&at);
+    bool again = at.p < at.end && (is_digit(*at.p) || *at.p == '-' || *at.p == '[' || *at.p == '{' || *at.p == '(');
+    if (at.p < at.end && (at.p == end || !column)) {
         return false;
     }
     line->name = (struct itr_slice){text, length};
+    line->rest = again ? (struct itr_slice){text + count, 0} : (struct itr_slice){at.p, (size_t)(at.end - at.p)};
     line->has |= ITR_HAS_NUMBER;
     line->kind = ITR_LINE_REGISTER;
     return true;
@@ -351,49 +395,6 @@ static bool read_morebuf(struct itr_line *line, const char *text, size_t count) 
     }
     line->has |= ITR_HAS_PC;
     line->kind = ITR_LINE_MOREBUF;
-    return true;
-}
-
-/* ---- the race detector ---- */
-
-/* "Previous atomic write of size 8 at 0x… by goroutine 7:", "Read at 0x… by main goroutine:" */
-static bool read_race_access(struct itr_line *line, const char *text, size_t count) {
-    struct itr_cursor at = {text, text + count};
-    itr_skip(&at, "Previous ");
-    itr_skip(&at, "Atomic ");
-    itr_skip(&at, "atomic ");
-    const char *word = at.p;
-    bool read = itr_skip(&at, "Read ") || itr_skip(&at, "read ");
-    bool write = !read && (itr_skip(&at, "Write ") || itr_skip(&at, "write "));
-    const char *by = itr_find_in(at.p, (size_t)(at.end - at.p), " by ");
-    const char *address = itr_find_in(word, (size_t)(at.end - word), "at 0x");
-    if ((!read && !write) || by == NULL || address == NULL) {
-        return false;
-    }
-    struct itr_cursor number = {address + 3, at.end};
-    line->has |= itr_skip_hex(&number, &line->address) ? ITR_HAS_ADDRESS : 0;
-    line->state = (struct itr_slice){read ? "read" : "write", read ? 4 : 5};
-    number.p = by + 4;
-    if (itr_skip(&number, "goroutine ") && itr_skip_number(&number, &line->number)) {
-        line->has |= ITR_HAS_NUMBER;
-    } else if (itr_skip(&number, "main goroutine")) {
-        line->number = 1;
-        line->has |= ITR_HAS_NUMBER;
-    }
-    line->dialect = ITR_DIALECT_RACE;
-    line->kind = ITR_LINE_RACE_ACCESS;
-    return true;
-}
-
-static bool read_race_created(struct itr_line *line, const char *text, size_t count) {
-    struct itr_cursor at = {text, text + count};
-    if (!itr_skip(&at, "Goroutine ") || !itr_skip_number(&at, &line->number) || !itr_skip(&at, " (") ||
-        itr_find_in(at.p, (size_t)(at.end - at.p), ") created at:") == NULL) {
-        return false;
-    }
-    line->has |= ITR_HAS_NUMBER;
-    line->dialect = ITR_DIALECT_RACE;
-    line->kind = ITR_LINE_RACE_CREATED;
     return true;
 }
 
@@ -427,16 +428,16 @@ static bool read_fixed(struct itr_line *line, const char *text, size_t count) {
         enum itr_line_kind kind;
     } fixed[] = {
         {"runtime stack:", ITR_LINE_RUNTIME_STACK},
-        {"WARNING: DATA RACE", ITR_LINE_RACE},
+        {"[failed to restore the stack]", ITR_LINE_UNAVAILABLE},
         {"----- stack segment boundary", ITR_LINE_SEGMENT},
         {"----- goroutine created by", ITR_LINE_CREATOR_NEXT},
         {"goroutine running on other thread; stack unavailable", ITR_LINE_UNAVAILABLE},
+        {"running tests:", ITR_LINE_TESTS},
         {"[originating from goroutine ", ITR_LINE_ANCESTOR},
     };
     for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {
         if (text[0] == fixed[i].text[0] && starts_with(text, count, fixed[i].text)) {
             line->kind = fixed[i].kind;
-            line->dialect = line->kind == ITR_LINE_RACE ? ITR_DIALECT_RACE : ITR_DIALECT_GO;
             return true;
         }
     }
@@ -480,7 +481,7 @@ static bool read_line(struct itr_line *line, const char *text, size_t count) {
         }
         break;
     case 'P':
-        if (read_pc(line, text, count) || read_race_access(line, text, count)) {
+        if (read_pc(line, text, count) || itr_read_race(line, text, count)) {
             return true;
         }
         break;
@@ -493,12 +494,8 @@ static bool read_line(struct itr_line *line, const char *text, size_t count) {
     case 'R':
     case 'W':
     case 'A':
-        if (read_race_access(line, text, count) || read_fixed(line, text, count)) {
-            return true;
-        }
-        break;
     case 'G':
-        if (read_race_created(line, text, count)) {
+        if (itr_read_race(line, text, count)) {
             return true;
         }
         break;
@@ -539,8 +536,9 @@ enum itr_line_kind itr_line_parse(const char *text, size_t count, struct itr_lin
     if (text[count - 1] == ')' && read_function(line, text, count)) {
         return line->kind;
     }
-    if (read_line(line, text, count) || itr_read_debugger(line, text, count) || read_message(line, text, count) ||
-        read_register(line, text, count) || read_location(line, text, count)) {
+    if (read_line(line, text, count) || itr_read_wine(line, text, count) || itr_read_debugger(line, text, count) ||
+        read_message(line, text, count) || read_register(line, text, count) || read_location(line, text, count) ||
+        read_bare(line, text, count)) {
         if (line->dialect == 0 && line->kind != ITR_LINE_TEST && line->kind != ITR_LINE_PACKAGE) {
             line->dialect = ITR_DIALECT_GO;
         }

@@ -26,7 +26,8 @@ enum itr_line_kind {
     ITR_LINE_GOROUTINE,      /* "goroutine 1 [running]:" */
     ITR_LINE_RUNTIME_STACK,  /* "runtime stack:" */
     ITR_LINE_FUNCTION,       /* "main.f(0x1)" */
-    ITR_LINE_LOCATION,       /* "\t/tmp/x.go:5 +0x1d" */
+    ITR_LINE_BARE,           /* "cfunc": a function if a location comes next */
+    ITR_LINE_LOCATION,       /* "\t/tmp/x.go:5 +0x1d", "\tpc=0x…" */
     ITR_LINE_CREATED_BY,     /* "created by main.main in goroutine 1" */
     ITR_LINE_CREATOR_NEXT,   /* "----- goroutine created by -----" */
     ITR_LINE_ELIDED,         /* "...additional frames elided..." */
@@ -45,6 +46,8 @@ enum itr_line_kind {
     ITR_LINE_RACE,           /* "WARNING: DATA RACE" */
     ITR_LINE_RACE_ACCESS,    /* "Previous write at 0x… by goroutine 7:" */
     ITR_LINE_RACE_CREATED,   /* "Goroutine 7 (running) created at:" */
+    ITR_LINE_LISTED,         /* Delve's "* Goroutine 1 - User: ./x.go:5 main.f (0x…) [chan receive]" */
+    ITR_LINE_TESTS,          /* "running tests:": their names come next */
     ITR_LINE_TEST,           /* "--- FAIL: TestX (0.01s)": `name` */
     ITR_LINE_PACKAGE,        /* "FAIL\tpkg\t0.01s": `name` */
 };
@@ -83,25 +86,33 @@ struct itr_line {
     struct itr_slice state;  /* of a goroutine; "read" or "write" of an access */
     struct itr_slice file;   /* of a location */
     struct itr_slice module; /* of a debugger's frame */
+    struct itr_slice rest;   /* behind a register: another one */
     uint64_t number;         /* goroutine, thread, frame; register's value */
     uint64_t pc;
     uint64_t address;
     uint64_t code; /* sigcode, code= */
     uint64_t offset;
     uint64_t minutes;
-    uint64_t m;
+    uint64_t m; /* of a goroutine or a failure; of a thread gdb's own number */
     uint32_t exception; /* code */
     uint32_t line;
     bool locked;
+    bool current; /* the one that a debugger looks at */
 };
 
 /* Recognises `count` bytes without a line's end and without white space before or after them. The kind comes
  * back in `line` too. */
 enum itr_line_kind itr_line_parse(const char *text, size_t count, struct itr_line *line);
 
+/* How many bytes around its first blank decide whether a head is one. */
+enum { ITR_HEAD_REACH = 64 };
+
 /* Offset of the first place in `bytes` at which a line of a crash text seems to begin, even in the middle of
  * garbage or behind a log's prefix; `count` if there is none. Finds only lines that can stand at the head of
- * something: no Go frame, no register. Costs one search for blanks. */
+ * something: no Go frame, no register. Looks only at heads whose first blank is at `from` or behind and before `to`;
+ * bytes around are read. Costs one search for blanks. */
+size_t itr_find_head(const char *bytes, size_t from, size_t to, size_t count);
+/* The first of all. */
 size_t itr_find_report(const char *bytes, size_t count);
 
 /* A byte that no text has. */

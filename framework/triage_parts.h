@@ -1,5 +1,5 @@
-/* What the files of triage share between themselves: a cursor over one line, and the store of strings and
- * stacks. For triage_*.c only. */
+/* What the files of triage share between themselves: a cursor over one line, the store of strings and stacks, and the
+ * ways from one file to the next. For triage_*.c only. */
 #ifndef INITRACE_FRAMEWORK_TRIAGE_PARTS_H
 #define INITRACE_FRAMEWORK_TRIAGE_PARTS_H
 
@@ -27,8 +27,24 @@ bool itr_find_hex(const char *text, size_t count, const char *key, uint64_t *val
 bool itr_is_name(const char *text, size_t count);
 /* "FILE:LINE" and nothing else. */
 bool itr_read_place(struct itr_line *line, const char *text, size_t count);
-/* The kinds that debuggers, coredumpctl and Wine write. */
+/* The kinds that debuggers and coredumpctl write; Wine and its debugger; the race detector. */
 bool itr_read_debugger(struct itr_line *line, const char *text, size_t count);
+bool itr_read_wine(struct itr_line *line, const char *text, size_t count);
+bool itr_read_race(struct itr_line *line, const char *text, size_t count);
+
+/* ---- kinds of bytes ---- */
+
+enum {
+    ITR_BYTES_HARD = 1, /* that no text has, see itr_is_hard() */
+    ITR_BYTES_HIGH = 2, /* not ASCII */
+    ITR_BYTES_ESCAPE = 4,
+};
+
+/* All that are there. */
+unsigned itr_kinds_of_bytes(const char *bytes, size_t count);
+size_t itr_count_hard(const char *bytes, size_t count);
+/* Index of the first hard byte; `count` if there is none. */
+size_t itr_first_hard(const char *bytes, size_t count);
 
 /* ---- the store ---- */
 
@@ -73,6 +89,15 @@ struct itr_facts {
     struct itr_frame frames[ITR_FRAMES_MAX];
     const char *function;  /* of a frame whose place comes on the next line; NULL: none */
     bool function_certain; /* it stood right behind another line of the stack */
+    bool has_pc;           /* it had a PC, Delve's own stacks do */
+    uint64_t pc;
+    const char *bare;      /* a word on the line before, that a place makes a function; NULL: none */
+    bool current;          /* it is the one that the debugger looks at */
+    bool listed;           /* the open stack is one of a debugger's list: its frames replace the one of the list */
+    bool test_is_next;     /* "running tests:" */
+    bool has_thread_number; /* the open stack is of a thread that gdb numbers so */
+    uint64_t thread_number;
+    bool headless; /* the failing thread's stack has no heading: the first heading is another goroutine's */
     bool at_stop;   /* the open stack was begun by a debugger's frame, without a heading */
     bool in_stack;         /* the last line was part of a stack */
     bool creator_is_next;
@@ -88,6 +113,16 @@ struct itr_facts {
     uint32_t races;
 };
 
+/* Stacks of the text, for triage_facts.c. A frame is settled when no place of it can come any more. */
+void itr_stack_open(struct itr_facts *facts, enum itr_stack_kind kind, uint64_t id);
+void itr_stack_add(struct itr_facts *facts, const struct itr_frame *frame);
+void itr_stack_settle(struct itr_facts *facts);
+void itr_stack_close(struct itr_facts *facts);
+/* Takes what the line says of stacks. */
+void itr_stack_line(struct itr_facts *facts, const struct itr_line *line);
+/* "main.main+0x34 /src/main.go:10", as Go 1.0 named a goroutine's creator; the place may have a line of its own. */
+bool itr_stack_old_creator(struct itr_facts *facts, const char *text, size_t count);
+
 void itr_facts_begin(struct itr_facts *facts, void *(*reallocate)(void *, size_t));
 /* Takes a line without white space around it. True if it was part of a crash text; blank lines are not. */
 bool itr_facts_line(struct itr_facts *facts, const char *text, size_t count);
@@ -96,6 +131,19 @@ void itr_facts_test(struct itr_facts *facts, bool is_test, const char *name, siz
 /* Ends the text and signs the answer. */
 void itr_facts_end(struct itr_facts *facts);
 void itr_facts_release(struct itr_facts *facts);
+
+/* ---- unwrapping ---- */
+
+enum { ITR_PREFIX_MAX = 128 };
+
+struct itr_wrapping {
+    char *scratch; /* ITR_TRIAGE_LINE_MAX: a line taken out of its quotes */
+    char prefix[ITR_PREFIX_MAX]; /* what stood before the last head */
+    size_t prefix_length;
+};
+
+/* Takes one line of at most ITR_TRIAGE_LINE_MAX bytes, without its end. True if anything in it was part of a crash text. */
+bool itr_unwrap_line(struct itr_wrapping *wrapping, struct itr_facts *facts, const char *bytes, size_t count);
 
 /* ---- the answer ---- */
 

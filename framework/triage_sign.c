@@ -52,6 +52,8 @@ static const char *const reporting[] = {
     "__assert_fail*",         "__restore_rt",           "<signal handler called>", "tgkill",
     "__GI_tgkill",            "internal/runtime/*.fatal", "internal/runtime/maps.fatal*", "sync.fatal*",
     "sync.throw*",            "internal/sync.fatal*",   "internal/sync.throw*",  "syscall.throw*",
+    "runtime.cgoSigtramp*",   "syscall.Syscall*",       "syscall.syscall*",      "syscall.(*Proc).Call",
+    "syscall.(*LazyProc).Call", "golang.org/x/sys/windows.(*Proc).Call", "golang.org/x/sys/windows.(*LazyProc).Call",
 };
 
 bool itr_is_reporting(const char *function) {
@@ -84,12 +86,27 @@ static size_t below_panics(const struct itr_stack *stack) {
     return below;
 }
 
-/* A handler's frames stand above the place that the signal came to. */
+/* A handler's frames stand above the place that the signal came to; where they do more than report, the failure is
+ * the handler's own. */
 static size_t below_handler(const struct itr_stack *stack) {
     size_t below = 0;
     for (size_t i = 0; i < stack->frame_count && i < 32; i++) {
         const char *name = stack->frames[i].function;
         if (strcmp(name, "<signal handler called>") == 0 || strcmp(name, "__restore_rt") == 0) {
+            below = i + 1;
+        } else if (name[0] != '\0' && !itr_is_reporting(name)) {
+            break;
+        }
+    }
+    return below;
+}
+
+/* Where the runtime failed once more while it told of a failure, the first one is below. */
+static size_t below_telling(const struct itr_stack *stack) {
+    size_t below = 0;
+    for (size_t i = 0; i < stack->frame_count; i++) {
+        const char *name = stack->frames[i].function;
+        if (begins(name, "runtime.dopanic") || begins(name, "runtime.fatalthrow")) {
             below = i + 1;
         }
     }
@@ -98,7 +115,10 @@ static size_t below_handler(const struct itr_stack *stack) {
 
 /* Index of the first frame that is the failure's place, `frame_count` if there is none. */
 static size_t place_in(const struct itr_crash *crash, const struct itr_stack *stack) {
-    size_t at = crash->message.kind == ITR_MESSAGE_PANIC ? below_panics(stack) : below_handler(stack);
+    bool told = crash->message.kind == ITR_MESSAGE_PANIC || crash->kind == ITR_CRASH_STACKS;
+    size_t at = told ? below_panics(stack) : below_handler(stack);
+    size_t telling = below_telling(stack);
+    at = telling > at ? telling : at;
     while (at < stack->frame_count && itr_is_reporting(stack->frames[at].function)) {
         at++;
     }
@@ -172,9 +192,10 @@ static int pick_stack(const struct itr_crash *crash) {
         place_in(crash, &stacks[crash->runtime_stack]) < stacks[crash->runtime_stack].frame_count) {
         return crash->runtime_stack;
     }
-    return crash->first_goroutine >= 0 ? crash->first_goroutine
-           : crash->first_thread >= 0  ? pick_thread(crash)
-                                       : crash->runtime_stack;
+    return crash->first_goroutine >= 0    ? crash->first_goroutine
+           : crash->first_thread >= 0     ? pick_thread(crash)
+           : crash->listed_goroutine >= 0 ? crash->listed_goroutine
+                                          : crash->runtime_stack;
 }
 
 /* ---- the signature ---- */
@@ -253,7 +274,8 @@ static size_t waiter(const struct itr_frame *frames, size_t count, size_t otherw
 
 /* "main.f", "main.f*" for an endless recursion, "" if it is not known. */
 static void sign_place(const struct itr_crash *crash, char *out, size_t room) {
-    size_t at = is_programs_own(crash) ? waiter(crash->frames, crash->frame_count, 0) : 0;
+    bool waits = is_programs_own(crash) || crash->kind == ITR_CRASH_STACKS;
+    size_t at = waits ? waiter(crash->frames, crash->frame_count, 0) : 0;
     out[0] = '\0';
     if (at >= crash->frame_count) {
         return;

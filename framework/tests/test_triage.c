@@ -1,5 +1,8 @@
 /* Unit tests of triage on recorded crash texts (tests/crashes): every field of every answer, and the same answer
- * when the text is cut, wrapped, mixed with other output or comes in pieces; and its limits. */
+ * when the text is cut, wrapped, mixed with other output or comes in pieces; and its limits.
+ *
+ * `unit_triage --write FOLDER` tests nothing, but writes for each text what is said of it now: to be read beside the
+ * text, line by line, before it takes the place of what is in tests/crashes. */
 #include "framework/known.h"
 #include "framework/report_triage.h"
 #include "framework/text.h"
@@ -654,7 +657,98 @@ static void every_failing_allocation_is_told(void **state) {
     assert_true(done);
 }
 
-int main(void) {
+/* ---- writing what is said now ---- */
+
+static bool is_signed_so(const struct sample *sample, size_t lines, const char *signature) {
+    const struct itr_crash *crash = NULL;
+    struct itr_triage *triage = read_text(sample->text, bytes_of_lines(sample, lines), SIZE_MAX / 2, &crash);
+    bool same = strcmp(crash->signature, signature) == 0;
+    itr_triage_free(triage);
+    return same;
+}
+
+static size_t settled_line_of(const struct sample *sample, const char *signature) {
+    size_t lines = 0;
+    for (size_t i = 0; i < sample->length; i++) {
+        lines += sample->text[i] == '\n' || i + 1 == sample->length ? 1 : 0;
+    }
+    while (lines > 0 && is_signed_so(sample, lines - 1, signature)) {
+        lines--;
+    }
+    return lines;
+}
+
+/* Lists of things that have many fields: one a line. */
+static void write_field(FILE *file, const char *key, json_t *value) {
+    bool list = json_array_size(value) > 0 && (strcmp(key, "messages") == 0 || strcmp(key, "stacks") == 0);
+    size_t count = list ? json_array_size(value) : 1;
+    fprintf(file, list ? " \"%s\": [\n" : " \"%s\": ", key);
+    for (size_t i = 0; i < count; i++) {
+        char *text = json_dumps(list ? json_array_get(value, i) : value, JSON_ENCODE_ANY);
+        assert_non_null(text);
+        fprintf(file, list ? "  %s%s\n" : "%s%s", text, i + 1 < count ? "," : "");
+        free(text);
+    }
+    fprintf(file, list ? " ]" : "");
+}
+
+static void write_sample(const struct samples *samples, const char *folder, const struct sample *sample) {
+    char path[1024];
+    const struct itr_crash *crash = NULL;
+    struct itr_text rule = {0};
+    struct itr_triage *triage = read_text(sample->text, sample->length, SIZE_MAX / 2, &crash);
+    json_t *answer = itr_triage_json(crash, itr_known_find(&samples->known, crash), false);
+    snprintf(path, sizeof path, "%s/%s.json", folder, sample->name);
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    fprintf(file, "{\n\"answer\": {\n");
+    size_t left = json_object_size(answer);
+    const char *key = NULL;
+    json_t *value = NULL;
+    json_object_foreach(answer, key, value) {
+        write_field(file, key, value);
+        fprintf(file, --left > 0 ? ",\n" : "\n");
+    }
+    fprintf(file, "},\n\"settled_line\": %zu,\n\"watchflakes\": ", settled_line_of(sample, crash->signature));
+    json_t *text = itr_triage_watchflakes(&rule, crash) ? json_string(itr_text_string(&rule)) : json_null();
+    char *dumped = json_dumps(text, JSON_ENCODE_ANY);
+    fprintf(file, "%s\n}\n", dumped);
+    fclose(file);
+    free(dumped);
+    json_decref(text);
+    json_decref(answer);
+    itr_text_release(&rule);
+    itr_triage_free(triage);
+}
+
+static int write_all(const char *folder) {
+    struct samples samples = {.count = 0};
+    struct itr_error error = {0};
+    uv_fs_t request;
+    uv_dirent_t entry;
+    assert_int_equal(itr_known_read(INITRACE_KNOWN, &samples.known, &error), ITR_OK);
+    assert_true(uv_fs_scandir(NULL, &request, INITRACE_CRASHES, 0, NULL) > 0);
+    while (uv_fs_scandir_next(&request, &entry) == 0) {
+        char path[1024];
+        struct sample sample = {.length = 0};
+        size_t length = strlen(entry.name);
+        if (length > 4 && length < sizeof sample.name && strcmp(entry.name + length - 4, ".txt") == 0) {
+            snprintf(sample.name, sizeof sample.name, "%.*s", (int)(length - 4), entry.name);
+            snprintf(path, sizeof path, "%s/%s", INITRACE_CRASHES, entry.name);
+            sample.text = load(path, &sample.length);
+            write_sample(&samples, folder, &sample);
+            free(sample.text);
+        }
+    }
+    uv_fs_req_cleanup(&request);
+    itr_known_release(&samples.known);
+    return 0;
+}
+
+int main(int argc, char **argv) {
+    if (argc == 3 && strcmp(argv[1], "--write") == 0) {
+        return write_all(argv[2]);
+    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_field_of_every_recorded_text_is_right),
         cmocka_unit_test(pieces_of_any_size_give_the_same_answer),

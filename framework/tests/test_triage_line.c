@@ -1,5 +1,5 @@
 /* Unit tests of the recogniser of single lines, and of the search for heads among other bytes. */
-#include "framework/triage_line.h"
+#include "framework/triage_parts.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -101,12 +101,14 @@ static const struct {
     {.text = "2 0x0000018006a4cf in minimal (+0x6a4cf) (0x0000000021fa80)", .kind = ITR_LINE_FRAME, .has = NUMBER | PC,
      .module = "minimal", .number = 2, .pc = 0x18006a4cf},
     {.text = "> [unrecovered-panic] runtime.fatalpanic() /go/panic.go:1217 (hits goroutine(1):1 total:1) (PC: 0x4376e4)",
-     .kind = ITR_LINE_STOPPED, .has = PC | PLACE, .name = "runtime.fatalpanic", .state = "unrecovered-panic",
-     .file = "/go/panic.go", .line = 1217, .pc = 0x4376e4},
+     .kind = ITR_LINE_STOPPED, .has = NUMBER | PC | PLACE, .name = "runtime.fatalpanic", .state = "unrecovered-panic",
+     .file = "/go/panic.go", .number = 1, .line = 1217, .pc = 0x4376e4},
     {.text = "Thread 4 \"host\" received signal SIGSEGV, Segmentation fault.", .kind = ITR_LINE_RECEIVED, .has = NUMBER,
      .name = "SIGSEGV", .number = 4},
     {.text = "Program terminated with signal SIGABRT, Aborted.", .kind = ITR_LINE_RECEIVED, .name = "SIGABRT"},
-    {.text = "Thread 2 (Thread 0x7f5c3effd6c0 (LWP 31415) \"x\"):", .kind = ITR_LINE_THREAD, .has = NUMBER, .number = 31415},
+    {.text = "Thread 2 (Thread 0x7f5c3effd6c0 (LWP 31415) \"x\"):", .kind = ITR_LINE_THREAD, .has = NUMBER | ITR_HAS_M, .number = 31415,
+     .m = 2},
+    {.text = "TID 8205:", .kind = ITR_LINE_THREAD, .has = NUMBER, .number = 8205},
     {.text = "Stack trace of thread 4713:", .kind = ITR_LINE_THREAD, .has = NUMBER, .number = 4713},
     {.text = "[Switching to Thread 2214.2217]", .kind = ITR_LINE_SWITCHING, .has = NUMBER, .number = 2217},
     {.text = "[Current thread is 1 (Thread 0x7f5c3e7fc6c0 (LWP 31416))]", .kind = ITR_LINE_SWITCHING, .has = NUMBER,
@@ -123,6 +125,26 @@ static const struct {
      .kind = ITR_LINE_EXCEPTION, .has = EXCEPTION | CODE | ADDRESS | PC, .exception = 0xc0000005, .address = 0x30,
      .pc = 0x18006d2ac},
     {.text = "WARNING: DATA RACE", .kind = ITR_LINE_RACE},
+    {.text = "Write by goroutine 56:", .kind = ITR_LINE_RACE_ACCESS, .has = NUMBER, .state = "write", .number = 56},
+    {.text = "[failed to restore the stack]", .kind = ITR_LINE_UNAVAILABLE},
+    {.text = "runtime.gopanic (0x42f181)", .kind = ITR_LINE_FUNCTION, .has = PC, .name = "runtime.gopanic", .pc = 0x42f181},
+    {.text = "non-Go function", .kind = ITR_LINE_BARE, .name = "non-Go function"},
+    {.text = "non-Go function at pc=0x4a51c7", .kind = ITR_LINE_FUNCTION, .has = PC, .name = "non-Go function", .pc = 0x4a51c7},
+    {.text = "pc=0x4a51c7", .kind = ITR_LINE_LOCATION, .has = PC, .pc = 0x4a51c7},
+    {.text = "runtime_mcall", .kind = ITR_LINE_BARE, .name = "runtime_mcall"},
+    {.text = "r0   0x1\tr1   0x7f", .kind = ITR_LINE_REGISTER, .has = NUMBER, .name = "r0", .number = 1},
+    {.text = "rip            0x46c1b1            0x46c1b1 <main.f+17>", .kind = ITR_LINE_REGISTER, .has = NUMBER, .name = "rip",
+     .number = 0x46c1b1},
+    {.text = "* Goroutine 18 - User: ./x.go:21 main.wait (0x49c4d1) (thread 7) [chan receive 173416238]", .kind = ITR_LINE_LISTED,
+     .has = NUMBER | PC | PLACE, .name = "main.wait", .state = "chan receive", .file = "./x.go", .number = 18, .pc = 0x49c4d1, .line = 21},
+    {.text = "#6  0x000000000044cea4 runtime.raise", .kind = ITR_LINE_FRAME, .has = NUMBER | PC, .name = "runtime.raise", .number = 6,
+     .pc = 0x44cea4},
+    {.text = "#1 start(int) /src/x.c:22:7 (host+0x4450f1)", .kind = ITR_LINE_FRAME, .has = NUMBER | PLACE | OFFSET,
+     .name = "start(int)", .file = "/src/x.c", .module = "host", .number = 1, .line = 22, .offset = 0x4450f1},
+    {.text = "rip:000000018006d2ac rsp:00000000005ffb00 eflags:00010246 (  R- --  I  Z- -P- )", .kind = ITR_LINE_REGISTER,
+     .has = NUMBER, .name = "rip", .number = 0x18006d2ac},
+    {.text = "r15:0000000000000007", .kind = ITR_LINE_REGISTER, .has = NUMBER, .name = "r15", .number = 7},
+    {.text = "running tests:", .kind = ITR_LINE_TESTS},
     {.text = "Previous atomic write of size 8 at 0x00c000122010 by goroutine 8:", .kind = ITR_LINE_RACE_ACCESS,
      .has = ADDRESS | NUMBER, .state = "write", .address = 0xc000122010, .number = 8},
     {.text = "Read at 0x0000006512d8 by main goroutine:", .kind = ITR_LINE_RACE_ACCESS, .has = ADDRESS | NUMBER,
@@ -137,6 +159,7 @@ static const struct {
     {.text = "some words (here)", .kind = ITR_LINE_OTHER},
     {.text = "#0 is a number", .kind = ITR_LINE_OTHER},
     {.text = "[fp=0x1]", .kind = ITR_LINE_OTHER},
+    {.text = "id:0001abcd", .kind = ITR_LINE_OTHER},
 };
 
 static void same_slice(struct itr_slice is, const char *should) {
@@ -238,12 +261,64 @@ static void other_bytes_have_no_head(void **state) {
     }
 }
 
+/* What is searched in blocks is found wherever the blocks begin and end, and whichever way the search is cut. */
+static void the_same_head_is_found_at_any_alignment(void **state) {
+    enum { ROOM = 512 };
+    uint32_t seed = 7;
+    (void)state;
+    for (size_t i = 0; i < sizeof samples / sizeof samples[0]; i++) {
+        char text[ROOM + 64];
+        size_t length = strlen(samples[i].text);
+        for (size_t k = 0; k < ROOM; k++) { /* letters, and a blank now and then, which is no head's */
+            seed = seed * 1664525u + 1013904223u;
+            text[k] = seed >> 24 < 20 ? ' ' : (char)('H' + (seed >> 16) % 5);
+        }
+        text[200] = '|';
+        memcpy(text + 201, samples[i].text, length < 200 ? length : 200);
+        size_t whole = itr_find_report(text, ROOM);
+        for (size_t from = 0; from < 64; from++) {
+            size_t found = itr_find_report(text + from, ROOM - from);
+            assert_int_equal(found + from, whole);
+        }
+        for (size_t cut = 1; cut < ROOM; cut++) {
+            size_t found = itr_find_head(text, 0, cut, ROOM);
+            assert_int_equal(found < ROOM ? found : itr_find_head(text, cut, ROOM, ROOM), whole);
+        }
+    }
+}
+
+static void hard_bytes_are_counted_as_one_by_one(void **state) {
+    unsigned char bytes[1024];
+    uint32_t seed = 3;
+    (void)state;
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        seed = seed * 1664525u + 1013904223u;
+        bytes[i] = i < 256 ? (unsigned char)i : (unsigned char)(seed >> 24);
+    }
+    for (size_t from = 0; from < 300; from++) {
+        size_t count = sizeof bytes - from - from % 7;
+        size_t hard = 0;
+        size_t first = count;
+        for (size_t i = 0; i < count; i++) {
+            unsigned char c = bytes[from + i];
+            bool is = c == 0x7f || (c < 0x20 && c != '\a' && c != '\b' && c != '\t' && c != '\n' && c != '\v' && c != '\f' &&
+                                    c != '\r' && c != 0x1b);
+            first = is && first == count ? i : first;
+            hard += is ? 1 : 0;
+        }
+        assert_int_equal(itr_count_hard((const char *)bytes + from, count), hard);
+        assert_int_equal(itr_first_hard((const char *)bytes + from, count), first);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_of_line_is_read_in_full),
         cmocka_unit_test(lines_that_end_early_are_not_read_beyond),
         cmocka_unit_test(heads_are_found_behind_anything),
         cmocka_unit_test(other_bytes_have_no_head),
+        cmocka_unit_test(the_same_head_is_found_at_any_alignment),
+        cmocka_unit_test(hard_bytes_are_counted_as_one_by_one),
     };
     return cmocka_run_group_tests_name("triage-line", tests, NULL, NULL);
 }
