@@ -15,7 +15,10 @@
 
 enum {
     FIRST_LOOK_MS = 3,
-    LOOK_EVERY_MS = 1,
+    LOOK_EVERY_MS = 1,  /* at a host that waits, and at a young one */
+    /* Else after this part of its life so far, within bounds: a look wakes the runner, which under Wine is dear. */
+    LOOK_AGE_DIVISOR = 8,
+    LOOK_UNASKED_MAX_MS = 16,
     LOOKS_OFTEN = 20, /* after so many looks at a waiting host, the next ones come more seldom */
     LOOK_SELDOM_MS = 10,
     END_TREE_MS = 3000,
@@ -140,11 +143,28 @@ static void end_host(struct itr_slot *slot, enum itr_end end) {
 
 /* ---- looking ---- */
 
+static void on_look(uv_timer_t *timer);
+
+static void look_again_after(uv_timer_t *timer, uint64_t after_ms) {
+    if (uv_timer_get_repeat(timer) != after_ms) {
+        uv_timer_start(timer, on_look, after_ms, after_ms);
+    }
+}
+
+/* How long to leave a host alone that neither waits nor has heard all it is to hear. */
+static uint64_t unasked_look_ms(uint64_t age_ns) {
+    uint64_t after_ms = age_ns / LOOK_AGE_DIVISOR / 1000000;
+    return after_ms < LOOK_EVERY_MS         ? LOOK_EVERY_MS
+           : after_ms > LOOK_UNASKED_MAX_MS ? LOOK_UNASKED_MAX_MS
+                                            : after_ms;
+}
+
 static void on_look(uv_timer_t *timer) {
     struct itr_slot *slot = timer->data;
     struct itr_ledger_reply reply;
     struct itrp_activity activity;
     uint64_t now_ns = uv_hrtime();
+    uint64_t age_ns = now_ns - slot->observation->begin_ns - slot->stood_ns;
 
     if (slot->setup->debug != NULL && itrp_process_is_paused(slot->process)) {
         slot->held = true;
@@ -156,16 +176,17 @@ static void on_look(uv_timer_t *timer) {
         stand(slot);
         return;
     }
-    if (now_ns - slot->observation->begin_ns - slot->stood_ns >= slot->setup->deadline_ns) {
+    if (age_ns >= slot->setup->deadline_ns) {
         end_host(slot, ITR_END_DEADLINE);
         return;
     }
     memcpy(&reply, &((const struct itr_ledger *)slot->ledger.base)->reply, sizeof reply);
-    if (slot->looks >= LOOKS_OFTEN) {
-        uv_timer_set_repeat(timer, LOOK_SELDOM_MS);
+    if (reply.host_failed != 0 || !itr_settle_wants_look(&slot->plan->request, &reply, now_ns)) {
+        look_again_after(timer, reply.phase_ns[ITR_PHASE_WAITING] != 0 ? LOOK_EVERY_MS : unasked_look_ms(age_ns));
+        return;
     }
-    if (reply.host_failed != 0 || !itr_settle_wants_look(&slot->plan->request, &reply, now_ns) ||
-        itrp_process_activity(slot->process, itr_settle_wants_thorough(&slot->settle), &activity, NULL) != ITR_OK) {
+    look_again_after(timer, slot->looks >= LOOKS_OFTEN ? LOOK_SELDOM_MS : LOOK_EVERY_MS);
+    if (itrp_process_activity(slot->process, itr_settle_wants_thorough(&slot->settle), &activity, NULL) != ITR_OK) {
         return;
     }
     slot->looks++;
