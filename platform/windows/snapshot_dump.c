@@ -1,5 +1,6 @@
 /* The core file of Windows: what framework/minidump.c cannot know by itself, the machine and the memory map by the system's
- * own numbers. dbghelp's MiniDumpWriteDump is not asked: it opens the dying process anew, and under Wine 8 faults in it. */
+ * own numbers. dbghelp's MiniDumpWriteDump is not asked: it asks the dying process anew, and reads every module's debug
+ * information, in which Wine 8's faults where that is Go's. */
 #include "framework/minidump.h"
 #include "platform/windows/snapshot_windows.h"
 

@@ -183,6 +183,9 @@ static void check_cascade(const json_t *cascade) {
     assert_true(is_in(text_of(again, "location"), "!runtime.abort"));
     assert_true(number_of(again, "count") > 500);
     assert_true(number_of(cascade, "count") > number_of(again, "count"));
+    for (size_t i = 0; i < json_array_size(runs); i++) { /* also those in the system's libraries are named */
+        assert_false(is_in(text_of(json_array_get(runs, i), "location"), "other-module"));
+    }
 }
 
 static void w1(void) {
