@@ -185,12 +185,12 @@ static enum itr_status compare_rates(struct setting *setting, bool inject, uint6
             return status;
         }
         ratio[i] = campaign[i] / bare[i];
-        printf("round %d: %s %.0f/s, campaign %.0f/s, ratio %.3f\n", i + 1, name, bare[i], campaign[i], ratio[i]);
+        printf("round %d: %s %.1f/s, campaign %.1f/s, ratio %.3f\n", i + 1, name, bare[i], campaign[i], ratio[i]);
     }
     if (failures > 0) {
         return itr_fail(err, ITR_E_SYSTEM, 0, "%" PRIu64 " hosts of the %s failed", failures, name);
     }
-    printf("%s at %s, %s, %s, two at a time, medians of %d: %s %.0f/s, campaign %.0f/s, ratio %.3f\n",
+    printf("%s at %s, %s, %s, two at a time, medians of %d: %s %.1f/s, campaign %.1f/s, ratio %.3f\n",
            setting->cell.case_name, setting->cell.at, setting->cell.go, setting->cell.system, ROUNDS, name, median(bare),
            median(campaign), median(ratio));
     return ITR_OK;
