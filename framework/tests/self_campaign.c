@@ -369,6 +369,19 @@ static void a_killed_runner_leaves_no_host_and_a_folder_that_can_be_continued(vo
     assert_each_trial_once(output, ALL);
 }
 
+/* Side by side, each host's child is ended and counted for its own trial: a neighbour's that is ending is nobody else's. */
+static void a_child_that_stays_is_counted_once(void **state) {
+    enum { ALL = 40 };
+    (void)state;
+    RUN(0, "run", "--host", "misbehave", "--env", "INITRACE_MISDEED=keep-child", "--count", "40", "--jobs", "8", "--quiet",
+        "--output", output, "--format", "json");
+    json_t *json = json_of_output();
+    const json_t *cell = json_array_get(json_object_get(json, "cells"), 0);
+    assert_int_equal(trials_of_summary(json), ALL);
+    assert_int_equal(json_integer_value(json_object_get(cell, "strays")), ALL);
+    json_decref(json);
+}
+
 /* A line that was being written when the runner died. */
 static void an_unfinished_line_is_run_again(void **state) {
     (void)state;
@@ -723,6 +736,7 @@ int main(void) {
         CAMPAIGN_TEST(an_old_campaign_is_moved_aside),
         CAMPAIGN_TEST(a_planted_failure_is_replayed),
         CAMPAIGN_TEST(a_killed_runner_leaves_no_host_and_a_folder_that_can_be_continued),
+        CAMPAIGN_TEST(a_child_that_stays_is_counted_once),
         CAMPAIGN_TEST(an_unfinished_line_is_run_again),
         CAMPAIGN_TEST(one_interrupt_finishes_what_is_under_way),
         CAMPAIGN_TEST(two_interrupts_end_at_once),
