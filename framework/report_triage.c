@@ -242,11 +242,15 @@ static void add_expression(struct itr_text *out, const char *text, size_t count,
 
 static void add_literal(struct itr_text *out, const char *text) {
     for (; *text != '\0'; text++) {
-        if ((unsigned char)*text < 0x20 || *text == 0x7f) {
-            continue;
-        }
         itr_text_printf(out, *text == '"' || *text == '\\' ? "\\%c" : "%c", *text);
     }
+}
+
+/* Without bytes that no terminal should see: a rule has no way to write them. */
+static bool is_plain(const char *text) {
+    char escaped[512];
+    itr_escape_into(escaped, sizeof escaped, ITR_ESCAPE_TERMINAL, text, strlen(text));
+    return strcmp(escaped, text) == 0;
 }
 
 struct rule {
@@ -260,7 +264,7 @@ static void begin_condition(struct rule *rule) {
 }
 
 static void require_field(struct rule *rule, const char *field, const char *value) {
-    if (value[0] != '\0') {
+    if (value[0] != '\0' && is_plain(value)) {
         begin_condition(rule);
         itr_text_printf(rule->out, "%s == \"", field);
         add_literal(rule->out, value);

@@ -409,6 +409,22 @@ void itr_facts_begin(struct itr_facts *facts, void *(*reallocate)(void *, size_t
     facts->crash.test = facts->crash.package = "";
 }
 
+/* A failing stack without a heading is a goroutine's if the first goroutine stands at the same place. */
+static void name_headless(struct itr_facts *facts) {
+    struct itr_crash *crash = &facts->crash;
+    if (!facts->headless || crash->has_goroutine || crash->runtime_stack < 0 || crash->first_goroutine < 0) {
+        return;
+    }
+    const struct itr_stack *stack = &facts->store.stacks[crash->runtime_stack];
+    const struct itr_stack *first = &facts->store.stacks[crash->first_goroutine];
+    bool same = stack->frame_count > 0 && stack->frame_count == first->frame_count;
+    for (size_t i = 0; same && i < stack->frame_count; i++) { /* equal strings are one string */
+        same = stack->frames[i].function == first->frames[i].function && stack->frames[i].line == first->frames[i].line;
+    }
+    crash->has_goroutine = same;
+    crash->goroutine = same ? first->id : 0;
+}
+
 void itr_facts_end(struct itr_facts *facts) {
     struct itr_crash *crash = &facts->crash;
     itr_stack_close(facts);
@@ -420,6 +436,7 @@ void itr_facts_end(struct itr_facts *facts) {
         itr_stack_close(facts);
         crash->reports = reports;
     }
+    name_headless(facts);
     crash->stacks = facts->store.stacks;
     crash->stack_count = facts->store.stack_count;
     crash->cut = crash->cut || facts->store.cut;

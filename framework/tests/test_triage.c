@@ -295,6 +295,37 @@ static void json_of_go_test_gives_the_same_answer_and_the_test(void **state) {
     }
 }
 
+/* Docker's, a line each; a structured log's, all in one. */
+static void quotes_of_other_logs_give_the_same_answer(void **state) {
+    enum { ONE_LINE_MAX = 12 * 1024 };
+    const struct samples *samples = *state;
+    for (size_t i = 0; i < samples->count; i++) {
+        const struct sample *sample = &samples->items[i];
+        struct itr_text docker = {0};
+        struct itr_text whole = {0};
+        const char *end = sample->text + sample->length;
+        if (memchr(sample->text, '{', sample->length) != NULL && strstr(sample->text, "\":") != NULL) {
+            continue; /* it is JSON itself */
+        }
+        itr_text_add(&whole, "time=2026-01-13T12:31:02Z level=error msg=\"");
+        for (const char *line = sample->text; line < end; line = line_end(line, end) + 1) {
+            size_t length = (size_t)(line_end(line, end) - line);
+            itr_text_add(&docker, "{\"log\":\"");
+            add_json_string(&docker, line, length);
+            itr_text_add(&docker, "\\n\",\"stream\":\"stderr\",\"time\":\"2026-01-13T12:31:02.5Z\"}\n");
+            add_json_string(&whole, line, length);
+            itr_text_add(&whole, "\\n");
+        }
+        itr_text_add(&whole, "\" id=7\n");
+        check_variant(samples, sample, "docker's JSON", &docker);
+        if (whole.length < ONE_LINE_MAX) {
+            check_variant(samples, sample, "one quoted field", &whole);
+        }
+        itr_text_release(&docker);
+        itr_text_release(&whole);
+    }
+}
+
 static void add_garbage(struct itr_text *out, size_t count, uint32_t *seed) {
     for (size_t i = 0; i < count; i++) {
         unsigned char byte = (unsigned char)next_random(seed);
@@ -754,6 +785,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(pieces_of_any_size_give_the_same_answer),
         cmocka_unit_test(wrapped_lines_give_the_same_answer),
         cmocka_unit_test(json_of_go_test_gives_the_same_answer_and_the_test),
+        cmocka_unit_test(quotes_of_other_logs_give_the_same_answer),
         cmocka_unit_test(garbage_around_changes_nothing),
         cmocka_unit_test(a_report_behind_megabytes_of_garbage_is_found),
         cmocka_unit_test(utf16_gives_the_same_answer),
