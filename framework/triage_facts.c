@@ -97,6 +97,16 @@ static void take_message(struct itr_facts *facts, const struct itr_line *line, c
     }
 }
 
+/* As the program itself would have printed it. */
+static void take_panic_value(struct itr_facts *facts, const struct itr_line *line) {
+    char said[ITR_MESSAGE_TEXT_MAX + 32];
+    struct itr_line panic = {.kind = ITR_LINE_MESSAGE, .message = ITR_MESSAGE_PANIC};
+    size_t kept = line->name.length < ITR_MESSAGE_TEXT_MAX ? line->name.length : ITR_MESSAGE_TEXT_MAX;
+    memcpy(said, "panic: ", 7);
+    memcpy(said + 7, line->name.data, kept);
+    take_message(facts, &panic, said, kept + 7);
+}
+
 /* ---- signals and exceptions ---- */
 
 static const char *unix_signal(uint64_t number) {
@@ -223,6 +233,7 @@ static void take_received(struct itr_facts *facts, const struct itr_line *line) 
     if (line->kind == ITR_LINE_RECEIVED) {
         take_thread_number(facts, line);
     }
+    facts->crash.caught = facts->crash.caught || !is_later(facts);
     take_signal(facts, line);
 }
 
@@ -332,6 +343,7 @@ static void take_fact(struct itr_facts *facts, const struct itr_line *line, cons
     case ITR_LINE_THREAD:
     case ITR_LINE_SWITCHING: take_thread_number(facts, line); break;
     case ITR_LINE_STOPPED: take_stopped(facts, line); break;
+    case ITR_LINE_PANIC_VALUE: take_panic_value(facts, line); break;
     case ITR_LINE_CORE_SIGNAL: take_received(facts, line); break;
     case ITR_LINE_REGISTER: take_registers(facts, line); break;
     case ITR_LINE_MOREBUF:
@@ -364,11 +376,18 @@ static bool take_next(struct itr_facts *facts, enum itr_line_kind kind, const ch
         return true;
     }
     const char *blank = memchr(text, ' ', count);
-    if (facts->test_is_next && no_fact && blank != NULL && text[count - 1] == ')') { /* "TestHangs (2s)" */
+    bool timed = blank != NULL && text + count - blank > 2 && blank[1] == '(' && text[count - 1] == ')';
+    if (facts->test_is_next && no_fact && timed) { /* "TestHangs (2s)" */
         itr_facts_test(facts, true, text, (size_t)(blank - text));
         return true;
     }
     return false;
+}
+
+/* Functions without arguments stand in a row, as those of C do, or gccgo's: even other output between keeps none out. */
+static bool may_have_bare(const struct itr_facts *facts) {
+    size_t count = facts->stack.frame_count;
+    return facts->open && facts->function == NULL && (count == 0 || !facts->frames[count - 1].has_offset);
 }
 
 bool itr_facts_line(struct itr_facts *facts, const char *text, size_t count) {
@@ -380,18 +399,18 @@ bool itr_facts_line(struct itr_facts *facts, const char *text, size_t count) {
     if (take_next(facts, kind, text, count)) {
         return true;
     }
-    facts->test_is_next = false;
-    if (kind == ITR_LINE_BARE && facts->open && facts->in_stack) {
+    if (kind == ITR_LINE_BARE && facts->open && (facts->in_stack || may_have_bare(facts))) {
         itr_stack_settle(facts);
         facts->bare = keep(facts, line.name);
         facts->in_stack = false; /* unless a place follows */
         return true;
     }
     if (kind == ITR_LINE_OTHER || kind == ITR_LINE_BARE) {
-        facts->bare = NULL;
+        facts->bare = may_have_bare(facts) ? facts->bare : NULL;
         facts->in_stack = false;
         return false;
     }
+    facts->test_is_next = false;
     itr_stack_line(facts, &line);
     take_fact(facts, &line, text, count);
     facts->bare = NULL;
@@ -404,6 +423,7 @@ bool itr_facts_line(struct itr_facts *facts, const char *text, size_t count) {
 
 void itr_facts_begin(struct itr_facts *facts, void *(*reallocate)(void *, size_t)) {
     facts->store.reallocate = reallocate;
+    facts->stop_index = -1;
     facts->crash.runtime_stack = facts->crash.first_goroutine = facts->crash.main_goroutine = -1;
     facts->crash.listed_goroutine = facts->crash.first_thread = facts->crash.accesses[0] = facts->crash.accesses[1] = -1;
     facts->crash.test = facts->crash.package = "";
@@ -421,8 +441,12 @@ static void name_headless(struct itr_facts *facts) {
     for (size_t i = 0; same && i < stack->frame_count; i++) { /* equal strings are one string */
         same = stack->frames[i].function == first->frames[i].function && stack->frames[i].line == first->frames[i].line;
     }
-    crash->has_goroutine = same;
-    crash->goroutine = same ? first->id : 0;
+    if (same) {
+        crash->has_goroutine = true;
+        crash->goroutine = first->id;
+        crash->m = crash->has_m ? crash->m : facts->heading_m;
+        crash->has_m = crash->has_m || facts->heading_has_m;
+    }
 }
 
 void itr_facts_end(struct itr_facts *facts) {
@@ -431,7 +455,7 @@ void itr_facts_end(struct itr_facts *facts) {
     if (facts->stopped && crash->first_thread < 0 && crash->first_goroutine < 0) {
         uint64_t reports = crash->reports;
         crash->reports = 1;
-        itr_stack_open(facts, ITR_STACK_THREAD, 0);
+        itr_stack_open(facts, crash->has_goroutine ? ITR_STACK_GOROUTINE : ITR_STACK_THREAD, crash->goroutine);
         itr_stack_add(facts, &facts->stop);
         itr_stack_close(facts);
         crash->reports = reports;

@@ -98,7 +98,10 @@ struct itr_facts {
     bool has_thread_number; /* the open stack is of a thread that gdb numbers so */
     uint64_t thread_number;
     bool headless; /* the failing thread's stack has no heading: the first heading is another goroutine's */
+    bool heading_has_m; /* of that goroutine */
+    uint64_t heading_m;
     bool at_stop;   /* the open stack was begun by a debugger's frame, without a heading */
+    int stop_index; /* of the first such stack; -1: none */
     bool in_stack;         /* the last line was part of a stack */
     bool creator_is_next;
     bool place_of_creator; /* the next place belongs to created_by */

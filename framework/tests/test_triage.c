@@ -514,6 +514,40 @@ static void each_text_makes_the_rule_that_it_should(void **state) {
     }
 }
 
+/* ---- the page ---- */
+
+static void the_page_counts_what_is_there(void **state) {
+    static const struct {
+        const char *text;
+        const char *page;
+    } samples[] = {
+        {"panic: x\n\nruntime stack:\nmain.g()\n\t/x.go:1 +0x1\n\ngoroutine 1 [select, 1 minutes]:\nmain.f()\n\t/x.go:2 +0x1\n",
+         "where: goroutine 1 [select, 1 minute]\n"},
+        {"panic: x\n\nruntime stack:\nmain.g()\n\t/x.go:1 +0x1\n\ngoroutine 1 [select]:\nmain.f()\n\t/x.go:2 +0x1\n",
+         "\n1 goroutine, 2 different stacks:\n"},
+        {"Thread 1 received signal SIGSEGV, x.\n\nThread 1 (LWP 7):\n#0  0x1 in f ()\n\nThread 2 (LWP 8):\n#0  0x2 in g ()\n",
+         "\n2 threads, 2 different stacks:\n"},
+        {"WARNING: DATA RACE\nWrite at 0x00c00001c0a8 by goroutine 8:\n  main.f()\n      /x.go:1 +0x1\n\n"
+         "Previous read at 0x00c00001c0a8 by main goroutine:\n  main.g()\n      /x.go:2 +0x1\n\n"
+         "Goroutine 8 (running) created at:\n  main.h()\n      /x.go:3 +0x1\n",
+         "where: goroutine 8 [write]\n    main.f                                        /x.go:1\n\n3 different stacks:\n"
+         "  goroutine 1 [read]\n      main.g                                        /x.go:2\n"
+         "  goroutine 8, created\n      main.h                                        /x.go:3\n"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof samples / sizeof samples[0]; i++) {
+        const struct itr_crash *crash = NULL;
+        struct itr_text out = {0};
+        struct itr_triage *triage = read_text(samples[i].text, strlen(samples[i].text), SIZE_MAX / 2, &crash);
+        itr_triage_text(&out, crash, NULL, false);
+        if (strstr(itr_text_string(&out), samples[i].page) == NULL) {
+            fail_msg("is\n%s\nshould have\n%s", itr_text_string(&out), samples[i].page);
+        }
+        itr_text_release(&out);
+        itr_triage_free(triage);
+    }
+}
+
 /* ---- the same failure, the same signature ---- */
 
 static const char *signature_of(const struct samples *samples, const char *name) {
@@ -794,6 +828,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(the_order_of_later_goroutines_does_not_matter),
         cmocka_unit_test(damaged_texts_are_read_without_harm),
         cmocka_unit_test(each_text_makes_the_rule_that_it_should),
+        cmocka_unit_test(the_page_counts_what_is_there),
         cmocka_unit_test(a_failure_has_one_signature_in_all_versions_and_levels),
         cmocka_unit_test(many_equal_goroutines_are_one_stack),
         cmocka_unit_test(too_many_different_stacks_are_cut_and_said_so),
