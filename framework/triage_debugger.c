@@ -126,9 +126,9 @@ static bool read_numbered_frame(struct itr_line *line, const char *text, size_t 
     line->dialect = ITR_DIALECT_GDB;
     line->kind = ITR_LINE_FRAME;
     line->has |= ITR_HAS_NUMBER;
-    if (*name == '<' && (at.end - name < 2 || name[1] != 'n')) {
+    if (*name == '<' && (at.end - name < 2 || name[1] != 'n')) { /* "<signal handler called>" */
         line->name = slice(name, at.end);
-        return true;
+        return at.end - name >= 8 && at.end[-1] == '>';
     }
     const char *close = open != NULL ? memchr(open, ')', (size_t)(at.end - open)) : NULL;
     const char *plus = close != NULL ? itr_find_in(open, (size_t)(at.end - open), "+0x") : NULL;

@@ -8,6 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Other lines between a function and its place, where nothing says yet that there is a stack. */
+enum { FUNCTION_AGE_MAX = 16 };
+
 /* ---- words ---- */
 
 static const char *keep(struct itr_facts *facts, struct itr_slice slice) {
@@ -407,6 +410,9 @@ bool itr_facts_line(struct itr_facts *facts, const char *text, size_t count) {
     }
     if (kind == ITR_LINE_OTHER || kind == ITR_LINE_BARE) {
         facts->bare = may_have_bare(facts) ? facts->bare : NULL;
+        if (!facts->open && facts->function != NULL && ++facts->function_age > FUNCTION_AGE_MAX) {
+            facts->function = NULL;
+        }
         facts->in_stack = false;
         return false;
     }

@@ -88,6 +88,7 @@ struct itr_facts {
     struct itr_stack stack;
     struct itr_frame frames[ITR_FRAMES_MAX];
     const char *function;  /* of a frame whose place comes on the next line; NULL: none */
+    unsigned function_age; /* so many lines of something else came since */
     bool function_certain; /* it stood right behind another line of the stack */
     bool has_pc;           /* it had a PC, Delve's own stacks do */
     uint64_t pc;

@@ -135,6 +135,7 @@ static void take_goroutine(struct itr_facts *facts, const struct itr_line *line)
 static void take_function(struct itr_facts *facts, const struct itr_line *line) {
     itr_stack_settle(facts);
     facts->function = keep(facts, line->name);
+    facts->function_age = 0;
     facts->function_certain = facts->in_stack;
     facts->has_pc = (line->has & ITR_HAS_PC) != 0;
     facts->pc = line->pc;
@@ -155,6 +156,15 @@ static void take_listed(struct itr_facts *facts, const struct itr_line *line) {
         crash->has_goroutine = true;
         crash->goroutine = line->number;
     }
+}
+
+/* Of a stack without heading, since garbage has functions and places too. */
+static bool may_be_file(struct itr_slice file) {
+    if (!itr_is_name(file.data, file.length)) { /* nor is an empty one */
+        return false;
+    }
+    return memchr(file.data, '.', file.length) != NULL || memchr(file.data, '/', file.length) != NULL ||
+           memchr(file.data, '<', file.length) != NULL;
 }
 
 static void take_location(struct itr_facts *facts, const struct itr_line *line) {
@@ -184,6 +194,9 @@ static void take_location(struct itr_facts *facts, const struct itr_line *line) 
         facts->creator_is_next = false;
     } else if (!facts->ignore_frames) {
         if (!facts->open) { /* the text begins in the midst of a stack */
+            if (!may_be_file(line->file)) {
+                return;
+            }
             /* Behind an exception the runtime prints the stack of its thread without a heading. */
             bool thread = facts->crash.has_exception && !facts->crash.has_goroutine;
             itr_stack_open(facts, thread ? ITR_STACK_RUNTIME : ITR_STACK_GOROUTINE, 0);

@@ -658,6 +658,8 @@ static void what_is_no_crash_text_is_nothing(void **state) {
     static const char *const texts[] = {
         "", "\n\n\n", "hello (world)\n", "ok  \texample.org/p\t0.01s\n", "x: y\n# 0 a\n[signal]\ngoroutine\nThread \n",
         "level=info msg=\"no panic here\"\nfoo.go:12\n", "PC=\nException 0x\n#\n# \n#1\n=>\n0  0x\n> \n[\n",
+        "Xab,(1)\nz\xab\xc1.go:8\n", "Xab,(1)\nzabcd:8\n",
+        "f(1)\n!\n!\n!\n!\n!\n!\n!\n!\n!\n!\n!\n!\n!\n!\n!\n!\n!\nx.go:8\n",
     };
     (void)state;
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {

@@ -160,6 +160,7 @@ static const struct {
     {.text = "goroutine 1 running", .kind = ITR_LINE_OTHER},
     {.text = "some words (here)", .kind = ITR_LINE_OTHER},
     {.text = "#0 is a number", .kind = ITR_LINE_OTHER},
+    {.text = "#0  <w", .kind = ITR_LINE_OTHER},
     {.text = "[fp=0x1]", .kind = ITR_LINE_OTHER},
     {.text = "id:0001abcd", .kind = ITR_LINE_OTHER},
 };
