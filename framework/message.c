@@ -78,6 +78,7 @@ static const struct entry {
     {"realloc(): ", ITR_MESSAGE_FATAL, 0, "C library"},
     {"corrupted size vs. prev_size", ITR_MESSAGE_FATAL, 0, "C library"},
     {"Inconsistency detected by ld.so: ", ITR_MESSAGE_FATAL, 0, "dynamic linker"},
+    {"Internal debugger error: ", ITR_MESSAGE_FATAL, 0, "Delve"},
     /* Wine */
     {"wine: Unhandled ", ITR_MESSAGE_EXCEPTION, 0, "Wine"},
     {"Unhandled exception: ", ITR_MESSAGE_EXCEPTION, 0, "Wine's debugger"},

@@ -74,7 +74,9 @@ static void heading(const struct page *page, const struct itr_stack *stack) {
     } else if (stack->kind == ITR_STACK_RUNTIME) {
         itr_text_add(page->out, "runtime stack");
     } else {
-        itr_text_printf(page->out, "%s %" PRIu64, itr_stack_kind_name(stack->kind), stack->id);
+        bool raced = stack->kind == ITR_STACK_ACCESS || stack->kind == ITR_STACK_CREATION;
+        itr_text_printf(page->out, "%s %" PRIu64 "%s", raced ? "goroutine" : itr_stack_kind_name(stack->kind), stack->id,
+                        stack->kind == ITR_STACK_CREATION ? ", created" : "");
     }
     if (stack->state[0] != '\0') {
         itr_text_add(page->out, separator);
@@ -87,7 +89,7 @@ static void heading(const struct page *page, const struct itr_stack *stack) {
         if (stack->wait_min != stack->wait_max) {
             itr_text_printf(page->out, "%" PRIu64 " to ", stack->wait_min);
         }
-        itr_text_printf(page->out, "%" PRIu64 " minutes", stack->wait_max);
+        itr_text_printf(page->out, "%" PRIu64 " minute%s", stack->wait_max, stack->wait_max == 1 ? "" : "s");
     }
     if (stack->locked > 0) {
         itr_text_printf(page->out, stack->locked == stack->count ? "%slocked to thread" : "%ssome locked to thread",
@@ -100,6 +102,13 @@ static void heading(const struct page *page, const struct itr_stack *stack) {
         add(page, stack->created_by.function);
     }
     itr_text_add(page->out, "\n");
+}
+
+/* "1 goroutine", "2 goroutines"; nothing for none */
+static void counted(struct itr_text *out, uint64_t count, const char *what) {
+    if (count > 0) {
+        itr_text_printf(out, "%" PRIu64 " %s%s", count, what, count == 1 ? "" : "s");
+    }
 }
 
 static void others_text(const struct page *page, const struct itr_crash *crash) {
@@ -198,8 +207,12 @@ void itr_triage_text(struct itr_text *out, const struct itr_crash *crash, const 
         frames_text(&page, crash->frames, crash->frame_count, CRASHED_FRAMES, "    ", true);
     }
     if (crash->stack_count > 1) {
-        itr_text_printf(out, "\n%" PRIu64 " goroutines and %" PRIu64 " threads, %zu different stacks:\n", crash->goroutines,
-                        crash->threads, crash->stack_count);
+        itr_text_add(out, "\n");
+        counted(out, crash->goroutines, "goroutine");
+        itr_text_add(out, crash->goroutines > 0 && crash->threads > 0 ? " and " : "");
+        counted(out, crash->threads, "thread");
+        itr_text_printf(out, "%s%zu different stacks:\n", crash->goroutines + crash->threads > 0 ? ", " : "",
+                        crash->stack_count);
         others_text(&page, crash);
     }
 }
@@ -242,11 +255,15 @@ static void add_expression(struct itr_text *out, const char *text, size_t count,
 
 static void add_literal(struct itr_text *out, const char *text) {
     for (; *text != '\0'; text++) {
-        if ((unsigned char)*text < 0x20 || *text == 0x7f) {
-            continue;
-        }
         itr_text_printf(out, *text == '"' || *text == '\\' ? "\\%c" : "%c", *text);
     }
+}
+
+/* Without bytes that no terminal should see: a rule has no way to write them. */
+static bool is_plain(const char *text) {
+    char escaped[512];
+    itr_escape_into(escaped, sizeof escaped, ITR_ESCAPE_TERMINAL, text, strlen(text));
+    return strcmp(escaped, text) == 0;
 }
 
 struct rule {
@@ -260,7 +277,7 @@ static void begin_condition(struct rule *rule) {
 }
 
 static void require_field(struct rule *rule, const char *field, const char *value) {
-    if (value[0] != '\0') {
+    if (value[0] != '\0' && is_plain(value)) {
         begin_condition(rule);
         itr_text_printf(rule->out, "%s == \"", field);
         add_literal(rule->out, value);

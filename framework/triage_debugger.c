@@ -103,10 +103,17 @@ static bool read_numbered_frame(struct itr_line *line, const char *text, size_t 
         return false;
     }
     itr_skip_blanks(&at);
+    const char *pc = at.p;
     if (itr_skip_hex(&at, &line->pc)) {
         line->has |= ITR_HAS_PC;
         itr_skip_blanks(&at);
         itr_skip(&at, "in ");
+    }
+    if (at.p == at.end && at.p - pc == 18) { /* eu-stack, of what has no name; shorter ones are lines cut off */
+        line->dialect = ITR_DIALECT_GDB;
+        line->kind = ITR_LINE_FRAME;
+        line->has |= ITR_HAS_NUMBER;
+        return true;
     }
     if (at.p == at.end) {
         return false;
@@ -119,9 +126,9 @@ static bool read_numbered_frame(struct itr_line *line, const char *text, size_t 
     line->dialect = ITR_DIALECT_GDB;
     line->kind = ITR_LINE_FRAME;
     line->has |= ITR_HAS_NUMBER;
-    if (*name == '<' && (at.end - name < 2 || name[1] != 'n')) {
+    if (*name == '<' && (at.end - name < 2 || name[1] != 'n')) { /* "<signal handler called>" */
         line->name = slice(name, at.end);
-        return true;
+        return at.end - name >= 8 && at.end[-1] == '>';
     }
     const char *close = open != NULL ? memchr(open, ')', (size_t)(at.end - open)) : NULL;
     const char *plus = close != NULL ? itr_find_in(open, (size_t)(at.end - open), "+0x") : NULL;
@@ -194,6 +201,18 @@ static bool read_stopped(struct itr_line *line, const char *text, size_t count) 
     line->has |= itr_find_hex(text, count, "(PC: ", &line->pc) ? ITR_HAS_PC : 0;
     line->dialect = ITR_DIALECT_DELVE;
     line->kind = ITR_LINE_STOPPED;
+    return true;
+}
+
+/* Delve's "runtime.curg._panic.arg: interface {}(string) "boom"" */
+static bool read_panic_value(struct itr_line *line, const char *text, size_t count) {
+    struct itr_cursor at = {text, text + count};
+    if (!itr_skip(&at, "runtime.curg._panic.arg: interface {}(string) \"") || at.p == at.end || at.end[-1] != '"') {
+        return false;
+    }
+    line->name = slice(at.p, at.end - 1);
+    line->dialect = ITR_DIALECT_DELVE;
+    line->kind = ITR_LINE_PANIC_VALUE;
     return true;
 }
 
@@ -350,6 +369,7 @@ bool itr_read_debugger(struct itr_line *line, const char *text, size_t count) {
     case 'P': return read_thread(line, text, count);
     case '[': return read_switching(line, text, count);
     case 'S': return read_coredump(line, text, count);
+    case 'r': return read_panic_value(line, text, count);
     case '*':
     case 'G': return read_listed(line, text, count);
     default: return is_digit(text[0]) && read_delve_frame(line, text, count);

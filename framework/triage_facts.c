@@ -8,6 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Other lines between a function and its place, where nothing says yet that there is a stack. */
+enum { FUNCTION_AGE_MAX = 16 };
+
 /* ---- words ---- */
 
 static const char *keep(struct itr_facts *facts, struct itr_slice slice) {
@@ -95,6 +98,16 @@ static void take_message(struct itr_facts *facts, const struct itr_line *line, c
         crash->message = message;
         copy(crash->printed, sizeof crash->printed, (struct itr_slice){text, kept});
     }
+}
+
+/* As the program itself would have printed it. */
+static void take_panic_value(struct itr_facts *facts, const struct itr_line *line) {
+    char said[ITR_MESSAGE_TEXT_MAX + 32];
+    struct itr_line panic = {.kind = ITR_LINE_MESSAGE, .message = ITR_MESSAGE_PANIC};
+    size_t kept = line->name.length < ITR_MESSAGE_TEXT_MAX ? line->name.length : ITR_MESSAGE_TEXT_MAX;
+    memcpy(said, "panic: ", 7);
+    memcpy(said + 7, line->name.data, kept);
+    take_message(facts, &panic, said, kept + 7);
 }
 
 /* ---- signals and exceptions ---- */
@@ -223,6 +236,7 @@ static void take_received(struct itr_facts *facts, const struct itr_line *line) 
     if (line->kind == ITR_LINE_RECEIVED) {
         take_thread_number(facts, line);
     }
+    facts->crash.caught = facts->crash.caught || !is_later(facts);
     take_signal(facts, line);
 }
 
@@ -332,6 +346,7 @@ static void take_fact(struct itr_facts *facts, const struct itr_line *line, cons
     case ITR_LINE_THREAD:
     case ITR_LINE_SWITCHING: take_thread_number(facts, line); break;
     case ITR_LINE_STOPPED: take_stopped(facts, line); break;
+    case ITR_LINE_PANIC_VALUE: take_panic_value(facts, line); break;
     case ITR_LINE_CORE_SIGNAL: take_received(facts, line); break;
     case ITR_LINE_REGISTER: take_registers(facts, line); break;
     case ITR_LINE_MOREBUF:
@@ -364,11 +379,18 @@ static bool take_next(struct itr_facts *facts, enum itr_line_kind kind, const ch
         return true;
     }
     const char *blank = memchr(text, ' ', count);
-    if (facts->test_is_next && no_fact && blank != NULL && text[count - 1] == ')') { /* "TestHangs (2s)" */
+    bool timed = blank != NULL && text + count - blank > 2 && blank[1] == '(' && text[count - 1] == ')';
+    if (facts->test_is_next && no_fact && timed) { /* "TestHangs (2s)" */
         itr_facts_test(facts, true, text, (size_t)(blank - text));
         return true;
     }
     return false;
+}
+
+/* Functions without arguments stand in a row, as those of C do, or gccgo's: even other output between keeps none out. */
+static bool may_have_bare(const struct itr_facts *facts) {
+    size_t count = facts->stack.frame_count;
+    return facts->open && facts->function == NULL && (count == 0 || !facts->frames[count - 1].has_offset);
 }
 
 bool itr_facts_line(struct itr_facts *facts, const char *text, size_t count) {
@@ -380,18 +402,21 @@ bool itr_facts_line(struct itr_facts *facts, const char *text, size_t count) {
     if (take_next(facts, kind, text, count)) {
         return true;
     }
-    facts->test_is_next = false;
-    if (kind == ITR_LINE_BARE && facts->open && facts->in_stack) {
+    if (kind == ITR_LINE_BARE && facts->open && (facts->in_stack || may_have_bare(facts))) {
         itr_stack_settle(facts);
         facts->bare = keep(facts, line.name);
         facts->in_stack = false; /* unless a place follows */
         return true;
     }
     if (kind == ITR_LINE_OTHER || kind == ITR_LINE_BARE) {
-        facts->bare = NULL;
+        facts->bare = may_have_bare(facts) ? facts->bare : NULL;
+        if (!facts->open && facts->function != NULL && ++facts->function_age > FUNCTION_AGE_MAX) {
+            facts->function = NULL;
+        }
         facts->in_stack = false;
         return false;
     }
+    facts->test_is_next = false;
     itr_stack_line(facts, &line);
     take_fact(facts, &line, text, count);
     facts->bare = NULL;
@@ -404,9 +429,30 @@ bool itr_facts_line(struct itr_facts *facts, const char *text, size_t count) {
 
 void itr_facts_begin(struct itr_facts *facts, void *(*reallocate)(void *, size_t)) {
     facts->store.reallocate = reallocate;
+    facts->stop_index = -1;
     facts->crash.runtime_stack = facts->crash.first_goroutine = facts->crash.main_goroutine = -1;
     facts->crash.listed_goroutine = facts->crash.first_thread = facts->crash.accesses[0] = facts->crash.accesses[1] = -1;
     facts->crash.test = facts->crash.package = "";
+}
+
+/* A failing stack without a heading is a goroutine's if the first goroutine stands at the same place. */
+static void name_headless(struct itr_facts *facts) {
+    struct itr_crash *crash = &facts->crash;
+    if (!facts->headless || crash->has_goroutine || crash->runtime_stack < 0 || crash->first_goroutine < 0) {
+        return;
+    }
+    const struct itr_stack *stack = &facts->store.stacks[crash->runtime_stack];
+    const struct itr_stack *first = &facts->store.stacks[crash->first_goroutine];
+    bool same = stack->frame_count > 0 && stack->frame_count == first->frame_count;
+    for (size_t i = 0; same && i < stack->frame_count; i++) { /* equal strings are one string */
+        same = stack->frames[i].function == first->frames[i].function && stack->frames[i].line == first->frames[i].line;
+    }
+    if (same) {
+        crash->has_goroutine = true;
+        crash->goroutine = first->id;
+        crash->m = crash->has_m ? crash->m : facts->heading_m;
+        crash->has_m = crash->has_m || facts->heading_has_m;
+    }
 }
 
 void itr_facts_end(struct itr_facts *facts) {
@@ -415,11 +461,12 @@ void itr_facts_end(struct itr_facts *facts) {
     if (facts->stopped && crash->first_thread < 0 && crash->first_goroutine < 0) {
         uint64_t reports = crash->reports;
         crash->reports = 1;
-        itr_stack_open(facts, ITR_STACK_THREAD, 0);
+        itr_stack_open(facts, crash->has_goroutine ? ITR_STACK_GOROUTINE : ITR_STACK_THREAD, crash->goroutine);
         itr_stack_add(facts, &facts->stop);
         itr_stack_close(facts);
         crash->reports = reports;
     }
+    name_headless(facts);
     crash->stacks = facts->store.stacks;
     crash->stack_count = facts->store.stack_count;
     crash->cut = crash->cut || facts->store.cut;

@@ -48,7 +48,7 @@ static const char *at_colon(const char *bytes, const char *blank, const char *en
         {WORD("throw:")},        {WORD("wine:")},   {WORD("free():")},   {WORD("malloc():")},
         {WORD("--- FAIL:")},     {WORD("realloc():")}, {WORD("runtime/cgo:")}, {WORD("malloc_consolidate():")},
         {WORD("Unhandled exception:")}, {WORD("pthread_create failed:")}, {WORD("Fatal glibc error:")},
-        {WORD("Inconsistency detected by ld.so:")},
+        {WORD("Inconsistency detected by ld.so:")}, {WORD("Internal debugger error:")},
     };
     char last = blank - bytes >= 2 ? blank[-2] : ' ';
     if (strchr("rcelwo)LndG", last) != NULL && last != '\0') {
@@ -78,7 +78,7 @@ static bool may_surround(unsigned char last, unsigned char next) {
     case 'e': return digit || next == 's' || next == 'f';
     case 'n': return next == '0';
     case 'l': return digit || next == 'a' || next == 'n';
-    case 'd': return digit || next == 'f' || next == 's' || next == 'b' || next == 't';
+    case 'd': return digit || next == 'f' || next == 's' || next == 'b' || next == 't' || next == 'd';
     case 'D': return digit;
     case 'm': return next == 'r' || next == 't';
     case 'k':
@@ -123,7 +123,8 @@ static const char *at_letter(const char *bytes, const char *blank, const char *e
                                                  : before(blank, end, heads[i].next, heads[i].next_length);
         const char *start = follows ? behind(bytes, blank, heads[i].word, heads[i].length) : NULL;
         if (start != NULL) {
-            return start;
+            const char *star = *start == 'G' ? behind(bytes, start, WORD("* ")) : NULL; /* the one that Delve looks at */
+            return star != NULL ? star : start;
         }
     }
     return NULL;

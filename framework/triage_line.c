@@ -426,18 +426,20 @@ static bool read_fixed(struct itr_line *line, const char *text, size_t count) {
     static const struct {
         const char *text;
         enum itr_line_kind kind;
+        unsigned dialect;
     } fixed[] = {
-        {"runtime stack:", ITR_LINE_RUNTIME_STACK},
-        {"[failed to restore the stack]", ITR_LINE_UNAVAILABLE},
-        {"----- stack segment boundary", ITR_LINE_SEGMENT},
-        {"----- goroutine created by", ITR_LINE_CREATOR_NEXT},
-        {"goroutine running on other thread; stack unavailable", ITR_LINE_UNAVAILABLE},
-        {"running tests:", ITR_LINE_TESTS},
-        {"[originating from goroutine ", ITR_LINE_ANCESTOR},
+        {"runtime stack:", ITR_LINE_RUNTIME_STACK, ITR_DIALECT_GO},
+        {"[failed to restore the stack]", ITR_LINE_UNAVAILABLE, ITR_DIALECT_RACE},
+        {"----- stack segment boundary", ITR_LINE_SEGMENT, ITR_DIALECT_GO},
+        {"----- goroutine created by", ITR_LINE_CREATOR_NEXT, ITR_DIALECT_GO},
+        {"goroutine running on other thread; stack unavailable", ITR_LINE_UNAVAILABLE, ITR_DIALECT_GO},
+        {"running tests:", ITR_LINE_TESTS, ITR_DIALECT_GO},
+        {"[originating from goroutine ", ITR_LINE_ANCESTOR, ITR_DIALECT_GO},
     };
     for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {
         if (text[0] == fixed[i].text[0] && starts_with(text, count, fixed[i].text)) {
             line->kind = fixed[i].kind;
+            line->dialect = fixed[i].dialect;
             return true;
         }
     }
@@ -459,6 +461,7 @@ static bool read_message(struct itr_line *line, const char *text, size_t count) 
     }
     line->message = kind;
     line->kind = ITR_LINE_MESSAGE;
+    line->dialect = starts_with(text, count, "Internal debugger error: ") ? ITR_DIALECT_DELVE : 0;
     if (kind == ITR_MESSAGE_SIGNAL && starts_with(text, count, "SIG")) {
         const char *colon = memchr(text, ':', count);
         line->name = (struct itr_slice){text, (size_t)(colon - text)};

@@ -42,6 +42,7 @@ enum itr_line_kind {
     ITR_LINE_RECEIVED,       /* "Thread 1 received signal SIGSEGV, Segmentation fault." */
     ITR_LINE_SWITCHING,      /* "[Switching to Thread 0x… (LWP 5)]" */
     ITR_LINE_STOPPED,        /* Delve's "> main.f() ./x.go:5 (PC: 0x…)" */
+    ITR_LINE_PANIC_VALUE,    /* Delve's "runtime.curg._panic.arg: interface {}(string) "boom"": `name` is what is quoted */
     ITR_LINE_CORE_SIGNAL,    /* "Signal: 11 (SEGV)" */
     ITR_LINE_RACE,           /* "WARNING: DATA RACE" */
     ITR_LINE_RACE_ACCESS,    /* "Previous write at 0x… by goroutine 7:" */

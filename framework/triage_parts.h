@@ -88,6 +88,7 @@ struct itr_facts {
     struct itr_stack stack;
     struct itr_frame frames[ITR_FRAMES_MAX];
     const char *function;  /* of a frame whose place comes on the next line; NULL: none */
+    unsigned function_age; /* so many lines of something else came since */
     bool function_certain; /* it stood right behind another line of the stack */
     bool has_pc;           /* it had a PC, Delve's own stacks do */
     uint64_t pc;
@@ -98,7 +99,10 @@ struct itr_facts {
     bool has_thread_number; /* the open stack is of a thread that gdb numbers so */
     uint64_t thread_number;
     bool headless; /* the failing thread's stack has no heading: the first heading is another goroutine's */
+    bool heading_has_m; /* of that goroutine */
+    uint64_t heading_m;
     bool at_stop;   /* the open stack was begun by a debugger's frame, without a heading */
+    int stop_index; /* of the first such stack; -1: none */
     bool in_stack;         /* the last line was part of a stack */
     bool creator_is_next;
     bool place_of_creator; /* the next place belongs to created_by */

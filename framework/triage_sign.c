@@ -43,7 +43,8 @@ static const char *const reporting[] = {
     "runtime.systemstack*",   "runtime.winthrow*",      "runtime.exceptionhandler*", "runtime.exceptiontramp*",
     "runtime.sehhandler*",    "runtime.lastcontinue*",  "runtime.firstcontinue*", "runtime.sigreturn*",
     "runtime.exit*",          "runtime.adjustSignalStack*",
-              "runtime.asmcgocall*",    "runtime.cgocall",       "runtime.call32",
+    "runtime.asmcgocall*",    "runtime.cgocall",       "runtime.call32",        "runtime.goexit*",
+    "runtime.onM*",           "non-Go function",
     "runtime.tgkill",         "runtime.dopanic*",       "runtime.wrongthing",    "runtime.debugcrash",
     "runtime.stackcheck",     "runtime.unexpected*",    "runtime.checkdead*",    "runtime.sigsend*",
     "raise",                  "__GI_raise",             "gsignal",               "abort",
@@ -63,6 +64,28 @@ bool itr_is_reporting(const char *function) {
         }
     }
     return false;
+}
+
+/* Those of them that send the thread its own signal: a fault in any other is the failure. */
+static bool is_raising(const char *function) {
+    static const char *const patterns[] = {
+        "runtime.throw*", "runtime.fatal*", "runtime.dopanic*",   "runtime.dieFromSignal", "runtime.raise*",
+        "runtime.crash*", "runtime.abort*", "runtime.tgkill",     "runtime.winthrow*",     "runtime.exit*",
+        "raise",          "__GI_raise",     "gsignal",            "abort",                 "__GI_abort",
+        "pthread_kill*",  "__pthread_kill*", "__GI___pthread_kill*", "tgkill",             "__GI_tgkill",
+        "__libc_message*", "malloc_printerr*", "__fortify_fail*", "__stack_chk_fail*",     "__assert_fail*",
+        "__restore_rt",   "<signal handler called>",
+    };
+    for (size_t i = 0; i < sizeof patterns / sizeof patterns[0]; i++) {
+        if (itr_matches(patterns[i], function)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_raising_of_libc(const char *function) {
+    return is_raising(function) && strncmp(function, "runtime.", 8) != 0;
 }
 
 static bool begins(const char *text, const char *with) {
@@ -113,8 +136,37 @@ static size_t below_telling(const struct itr_stack *stack) {
     return below;
 }
 
+/* A debugger stops a thread at its fault, before any handler of the program runs. */
+static bool is_caught_fault(const struct itr_crash *crash, const struct itr_stack *stack) {
+    static const char *const faults[] = {"SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE"};
+    bool fault = false;
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+        fault = fault || strcmp(crash->signal, faults[i]) == 0;
+    }
+    return fault && crash->caught && stack->kind == ITR_STACK_THREAD && stack->frame_count > 0 &&
+           stack->frames[0].function[0] != '\0' && !is_raising(stack->frames[0].function);
+}
+
+/* Not by a last frame of which there is only a PC. */
+static bool tells_place(const struct itr_stack *stack, size_t at) {
+    return at + 1 < stack->frame_count ||
+           (at < stack->frame_count && (stack->frames[at].function[0] != '\0' || stack->frames[at].module[0] != '\0'));
+}
+
+/* A debugger's stack may be cut short: of nothing but reporting functions, those that the C library has not. */
+static size_t place_in_rest(const struct itr_stack *stack) {
+    size_t at = 0;
+    while (at < stack->frame_count && is_raising_of_libc(stack->frames[at].function)) {
+        at++;
+    }
+    return stack->kind == ITR_STACK_THREAD ? at : stack->frame_count;
+}
+
 /* Index of the first frame that is the failure's place, `frame_count` if there is none. */
 static size_t place_in(const struct itr_crash *crash, const struct itr_stack *stack) {
+    if (is_caught_fault(crash, stack)) {
+        return 0;
+    }
     bool told = crash->message.kind == ITR_MESSAGE_PANIC || crash->kind == ITR_CRASH_STACKS;
     size_t at = told ? below_panics(stack) : below_handler(stack);
     size_t telling = below_telling(stack);
@@ -435,8 +487,14 @@ void itr_triage_sign(struct itr_crash *crash) {
     if (index >= 0) {
         crash->crashed = &crash->stacks[index];
         size_t at = place_in(crash, crash->crashed);
+        at = tells_place(crash->crashed, at) ? at : place_in_rest(crash->crashed);
         crash->frames = crash->crashed->frames + at;
         crash->frame_count = crash->crashed->frame_count - at;
+    }
+    if (!crash->has_pc && crash->caught && crash->crashed != NULL && crash->crashed->kind == ITR_STACK_THREAD &&
+        crash->crashed->frame_count > 0) {
+        crash->has_pc = crash->crashed->frames[0].has_pc;
+        crash->pc = crash->crashed->frames[0].pc;
     }
     switch (crash->kind) {
     case ITR_CRASH_NONE: break;

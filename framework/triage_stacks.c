@@ -68,13 +68,25 @@ void itr_stack_settle(struct itr_facts *facts) {
     facts->function = NULL;
 }
 
+/* The stack that a debugger showed of where it stopped, once more in its list of all. */
+static bool is_told(const struct itr_facts *facts) {
+    const struct itr_crash *crash = &facts->crash;
+    bool thread = facts->stack.kind == ITR_STACK_THREAD && facts->has_thread_number &&
+                  facts->thread_number == crash->thread && crash->has_thread;
+    int first = thread ? crash->first_thread : facts->listed && facts->current ? crash->first_goroutine : -1;
+    return first >= 0 && first == facts->stop_index &&
+           facts->store.stacks[first].frame_count >= facts->stack.frame_count &&
+           (thread || facts->store.stacks[first].id == facts->stack.id);
+}
+
 void itr_stack_close(struct itr_facts *facts) {
     itr_stack_settle(facts);
-    if (facts->open && !is_later(facts)) {
+    if (facts->open && !is_later(facts) && !is_told(facts)) {
         facts->stack.frames = facts->frames;
         int index = itr_store_stack(&facts->store, &facts->stack);
         if (index >= 0) {
             remember(facts, index);
+            facts->stop_index = facts->at_stop && facts->stop_index < 0 ? index : facts->stop_index;
         }
     }
     facts->open = false;
@@ -105,7 +117,12 @@ static void take_goroutine(struct itr_facts *facts, const struct itr_line *line)
     if (is_later(facts)) {
         return;
     }
-    if (!crash->has_goroutine && !facts->headless) {
+    if (facts->headless) {
+        if (crash->first_goroutine < 0) {
+            facts->heading_has_m = (line->has & ITR_HAS_M) != 0;
+            facts->heading_m = line->m;
+        }
+    } else if (!crash->has_goroutine) {
         crash->has_goroutine = true;
         crash->goroutine = line->number;
         if (!crash->has_m && (line->has & ITR_HAS_M) != 0) {
@@ -118,6 +135,7 @@ static void take_goroutine(struct itr_facts *facts, const struct itr_line *line)
 static void take_function(struct itr_facts *facts, const struct itr_line *line) {
     itr_stack_settle(facts);
     facts->function = keep(facts, line->name);
+    facts->function_age = 0;
     facts->function_certain = facts->in_stack;
     facts->has_pc = (line->has & ITR_HAS_PC) != 0;
     facts->pc = line->pc;
@@ -138,6 +156,15 @@ static void take_listed(struct itr_facts *facts, const struct itr_line *line) {
         crash->has_goroutine = true;
         crash->goroutine = line->number;
     }
+}
+
+/* Of a stack without heading, since garbage has functions and places too. */
+static bool may_be_file(struct itr_slice file) {
+    if (!itr_is_name(file.data, file.length)) { /* nor is an empty one */
+        return false;
+    }
+    return memchr(file.data, '.', file.length) != NULL || memchr(file.data, '/', file.length) != NULL ||
+           memchr(file.data, '<', file.length) != NULL;
 }
 
 static void take_location(struct itr_facts *facts, const struct itr_line *line) {
@@ -167,6 +194,9 @@ static void take_location(struct itr_facts *facts, const struct itr_line *line) 
         facts->creator_is_next = false;
     } else if (!facts->ignore_frames) {
         if (!facts->open) { /* the text begins in the midst of a stack */
+            if (!may_be_file(line->file)) {
+                return;
+            }
             /* Behind an exception the runtime prints the stack of its thread without a heading. */
             bool thread = facts->crash.has_exception && !facts->crash.has_goroutine;
             itr_stack_open(facts, thread ? ITR_STACK_RUNTIME : ITR_STACK_GOROUTINE, 0);
@@ -184,16 +214,39 @@ static void take_created_by(struct itr_facts *facts, const struct itr_line *line
     }
 }
 
+/* Delve shows goroutines, the others threads; which one, is what the debugger said when it stopped. */
+static void open_without_heading(struct itr_facts *facts, const struct itr_line *line) {
+    const struct itr_crash *crash = &facts->crash;
+    bool told = crash->first_goroutine >= 0 || (facts->open && facts->stack.kind == ITR_STACK_GOROUTINE);
+    if (line->dialect == ITR_DIALECT_DELVE && crash->has_goroutine && !told) {
+        itr_stack_open(facts, ITR_STACK_GOROUTINE, crash->goroutine);
+    } else {
+        itr_stack_open(facts, ITR_STACK_THREAD, crash->has_thread ? crash->thread : 0);
+    }
+    facts->at_stop = true;
+}
+
+/* What the text was cut off in the midst of: coredumpctl ends each frame with its module. */
+static bool is_half_frame(const struct itr_facts *facts, const struct itr_line *line) {
+    const struct itr_frame *last = facts->open && facts->stack.frame_count > 0 && line->number > 0
+                                       ? &facts->frames[facts->stack.frame_count - 1] : NULL;
+    return last != NULL && last->module[0] != '\0' && last->has_offset && line->module.length == 0 &&
+           (line->has & ITR_HAS_LINE) == 0;
+}
+
 /* A debugger's frame; frame 0 begins a stack of its own. */
 static void take_frame(struct itr_facts *facts, const struct itr_line *line) {
+    if (is_half_frame(facts, line)) {
+        return;
+    }
     bool racing = facts->open && (facts->stack.kind == ITR_STACK_ACCESS || facts->stack.kind == ITR_STACK_CREATION);
     bool begins_one = line->number == 0 && facts->stack.frame_count > 0;
     bool listed = facts->open && facts->listed;
     if (listed && line->number == 0) {
         facts->stack.frame_count = 0;
-    } else if (!racing && !listed && (!facts->open || facts->stack.kind != ITR_STACK_THREAD || begins_one)) {
-        itr_stack_open(facts, ITR_STACK_THREAD, facts->crash.has_thread ? facts->crash.thread : 0);
-        facts->at_stop = true;
+    } else if (!racing && !listed &&
+               (!facts->open || (facts->stack.kind != ITR_STACK_THREAD && !facts->at_stop) || begins_one)) {
+        open_without_heading(facts, line);
     }
     struct itr_slice name = line->name;
     if (is_slice(name, "??") || is_slice(name, "n/a")) {
@@ -249,7 +302,7 @@ void itr_stack_line(struct itr_facts *facts, const struct itr_line *line) {
         break;
     case ITR_LINE_FRAME: take_frame(facts, line); break;
     case ITR_LINE_FRAME_LOCATION:
-        if (facts->open && (facts->stack.kind == ITR_STACK_THREAD || facts->listed) && facts->stack.frame_count > 0) {
+        if (facts->open && (facts->stack.kind == ITR_STACK_THREAD || facts->listed || facts->at_stop) && facts->stack.frame_count > 0) {
             struct itr_frame *last = &facts->frames[facts->stack.frame_count - 1];
             last->file = keep(facts, line->file);
             last->line = line->line;

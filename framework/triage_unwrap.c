@@ -254,10 +254,15 @@ static bool take_text(struct itr_wrapping *wrapping, struct itr_facts *facts, co
     if (is_syslog(text, count)) {
         return take_syslog(wrapping, facts, text, count);
     }
+    bool json = count > 0 && text[0] == '{';
+    bool quoted = json && may_be_quoted(text, count);
+    if (quoted && take_quoted(wrapping, facts, text, count, &known)) {
+        return known;
+    }
     if (take_whole(wrapping, facts, text, count)) {
         return true;
     }
-    if (may_be_quoted(text, count) && take_quoted(wrapping, facts, text, count, &known)) {
+    if (!quoted && may_be_quoted(text, count) && take_quoted(wrapping, facts, text, count, &known)) {
         return known;
     }
     return take_from_head(wrapping, facts, text, count, in_garbage);

@@ -295,6 +295,37 @@ static void json_of_go_test_gives_the_same_answer_and_the_test(void **state) {
     }
 }
 
+/* Docker's, a line each; a structured log's, all in one. */
+static void quotes_of_other_logs_give_the_same_answer(void **state) {
+    enum { ONE_LINE_MAX = 12 * 1024 };
+    const struct samples *samples = *state;
+    for (size_t i = 0; i < samples->count; i++) {
+        const struct sample *sample = &samples->items[i];
+        struct itr_text docker = {0};
+        struct itr_text whole = {0};
+        const char *end = sample->text + sample->length;
+        if (memchr(sample->text, '{', sample->length) != NULL && strstr(sample->text, "\":") != NULL) {
+            continue; /* it is JSON itself */
+        }
+        itr_text_add(&whole, "time=2026-01-13T12:31:02Z level=error msg=\"");
+        for (const char *line = sample->text; line < end; line = line_end(line, end) + 1) {
+            size_t length = (size_t)(line_end(line, end) - line);
+            itr_text_add(&docker, "{\"log\":\"");
+            add_json_string(&docker, line, length);
+            itr_text_add(&docker, "\\n\",\"stream\":\"stderr\",\"time\":\"2026-01-13T12:31:02.5Z\"}\n");
+            add_json_string(&whole, line, length);
+            itr_text_add(&whole, "\\n");
+        }
+        itr_text_add(&whole, "\" id=7\n");
+        check_variant(samples, sample, "docker's JSON", &docker);
+        if (whole.length < ONE_LINE_MAX) {
+            check_variant(samples, sample, "one quoted field", &whole);
+        }
+        itr_text_release(&docker);
+        itr_text_release(&whole);
+    }
+}
+
 static void add_garbage(struct itr_text *out, size_t count, uint32_t *seed) {
     for (size_t i = 0; i < count; i++) {
         unsigned char byte = (unsigned char)next_random(seed);
@@ -483,6 +514,40 @@ static void each_text_makes_the_rule_that_it_should(void **state) {
     }
 }
 
+/* ---- the page ---- */
+
+static void the_page_counts_what_is_there(void **state) {
+    static const struct {
+        const char *text;
+        const char *page;
+    } samples[] = {
+        {"panic: x\n\nruntime stack:\nmain.g()\n\t/x.go:1 +0x1\n\ngoroutine 1 [select, 1 minutes]:\nmain.f()\n\t/x.go:2 +0x1\n",
+         "where: goroutine 1 [select, 1 minute]\n"},
+        {"panic: x\n\nruntime stack:\nmain.g()\n\t/x.go:1 +0x1\n\ngoroutine 1 [select]:\nmain.f()\n\t/x.go:2 +0x1\n",
+         "\n1 goroutine, 2 different stacks:\n"},
+        {"Thread 1 received signal SIGSEGV, x.\n\nThread 1 (LWP 7):\n#0  0x1 in f ()\n\nThread 2 (LWP 8):\n#0  0x2 in g ()\n",
+         "\n2 threads, 2 different stacks:\n"},
+        {"WARNING: DATA RACE\nWrite at 0x00c00001c0a8 by goroutine 8:\n  main.f()\n      /x.go:1 +0x1\n\n"
+         "Previous read at 0x00c00001c0a8 by main goroutine:\n  main.g()\n      /x.go:2 +0x1\n\n"
+         "Goroutine 8 (running) created at:\n  main.h()\n      /x.go:3 +0x1\n",
+         "where: goroutine 8 [write]\n    main.f                                        /x.go:1\n\n3 different stacks:\n"
+         "  goroutine 1 [read]\n      main.g                                        /x.go:2\n"
+         "  goroutine 8, created\n      main.h                                        /x.go:3\n"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof samples / sizeof samples[0]; i++) {
+        const struct itr_crash *crash = NULL;
+        struct itr_text out = {0};
+        struct itr_triage *triage = read_text(samples[i].text, strlen(samples[i].text), SIZE_MAX / 2, &crash);
+        itr_triage_text(&out, crash, NULL, false);
+        if (strstr(itr_text_string(&out), samples[i].page) == NULL) {
+            fail_msg("is\n%s\nshould have\n%s", itr_text_string(&out), samples[i].page);
+        }
+        itr_text_release(&out);
+        itr_triage_free(triage);
+    }
+}
+
 /* ---- the same failure, the same signature ---- */
 
 static const char *signature_of(const struct samples *samples, const char *name) {
@@ -593,6 +658,8 @@ static void what_is_no_crash_text_is_nothing(void **state) {
     static const char *const texts[] = {
         "", "\n\n\n", "hello (world)\n", "ok  \texample.org/p\t0.01s\n", "x: y\n# 0 a\n[signal]\ngoroutine\nThread \n",
         "level=info msg=\"no panic here\"\nfoo.go:12\n", "PC=\nException 0x\n#\n# \n#1\n=>\n0  0x\n> \n[\n",
+        "Xab,(1)\nz\xab\xc1.go:8\n", "Xab,(1)\nzabcd:8\n",
+        "f(1)\n!\n!\n!\n!\n!\n!\n!\n!\n!\n!\n!\n!\n!\n!\n!\n!\n!\nx.go:8\n",
     };
     (void)state;
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
@@ -754,6 +821,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(pieces_of_any_size_give_the_same_answer),
         cmocka_unit_test(wrapped_lines_give_the_same_answer),
         cmocka_unit_test(json_of_go_test_gives_the_same_answer_and_the_test),
+        cmocka_unit_test(quotes_of_other_logs_give_the_same_answer),
         cmocka_unit_test(garbage_around_changes_nothing),
         cmocka_unit_test(a_report_behind_megabytes_of_garbage_is_found),
         cmocka_unit_test(utf16_gives_the_same_answer),
@@ -762,6 +830,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(the_order_of_later_goroutines_does_not_matter),
         cmocka_unit_test(damaged_texts_are_read_without_harm),
         cmocka_unit_test(each_text_makes_the_rule_that_it_should),
+        cmocka_unit_test(the_page_counts_what_is_there),
         cmocka_unit_test(a_failure_has_one_signature_in_all_versions_and_levels),
         cmocka_unit_test(many_equal_goroutines_are_one_stack),
         cmocka_unit_test(too_many_different_stacks_are_cut_and_said_so),

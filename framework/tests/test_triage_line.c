@@ -103,6 +103,8 @@ static const struct {
     {.text = "> [unrecovered-panic] runtime.fatalpanic() /go/panic.go:1217 (hits goroutine(1):1 total:1) (PC: 0x4376e4)",
      .kind = ITR_LINE_STOPPED, .has = NUMBER | PC | PLACE, .name = "runtime.fatalpanic", .state = "unrecovered-panic",
      .file = "/go/panic.go", .number = 1, .line = 1217, .pc = 0x4376e4},
+    {.text = "#6  0x0000000000427210", .kind = ITR_LINE_FRAME, .has = NUMBER | PC, .number = 6, .pc = 0x427210},
+    {.text = "runtime.curg._panic.arg: interface {}(string) \"boom\"", .kind = ITR_LINE_PANIC_VALUE, .name = "boom"},
     {.text = "Thread 4 \"host\" received signal SIGSEGV, Segmentation fault.", .kind = ITR_LINE_RECEIVED, .has = NUMBER,
      .name = "SIGSEGV", .number = 4},
     {.text = "Program terminated with signal SIGABRT, Aborted.", .kind = ITR_LINE_RECEIVED, .name = "SIGABRT"},
@@ -158,6 +160,7 @@ static const struct {
     {.text = "goroutine 1 running", .kind = ITR_LINE_OTHER},
     {.text = "some words (here)", .kind = ITR_LINE_OTHER},
     {.text = "#0 is a number", .kind = ITR_LINE_OTHER},
+    {.text = "#0  <w", .kind = ITR_LINE_OTHER},
     {.text = "[fp=0x1]", .kind = ITR_LINE_OTHER},
     {.text = "id:0001abcd", .kind = ITR_LINE_OTHER},
 };
