@@ -1,15 +1,16 @@
 /* Perturbed scheduling of a debugged host: holds, priorities, one processor for all. Every choice is drawn from
  * the plan's seed; when it is made follows the host's own events and the clock. Windows does not tell who
- * created a thread: at a birth any thread may be held in the creator's place. */
+ * created a thread: at a birth all others may be held, the creator among them. */
 #include "platform/windows/debug_windows.h"
 
 enum {
     ONE_IN_BIRTHS = 2,     /* births at which the newborn is held */
-    ONE_IN_CREATORS = 3,   /* births at which another one is */
+    ONE_IN_CREATORS = 3,   /* births at which the others are */
     ONE_IN_PRIORITIES = 2, /* births at which a priority is changed */
     ONE_IN_PROCESSORS = 8, /* random moments at which the number of processors changes */
 };
-#define HOLD_NS UINT64_C(2000000) /* the longest one, when the plan names none */
+/* The longest one, when the plan names none: under Wine a creator that is held for 2 ms is first all the same. */
+#define HOLD_NS UINT64_C(8000000)
 
 static uint64_t longest_ns(const struct itrp_windows_debugger *debugger) {
     return debugger->plan->chaos_hold_ns != 0 ? debugger->plan->chaos_hold_ns : HOLD_NS;
@@ -27,6 +28,14 @@ static void hold(struct itrp_windows_debugger *debugger, struct itrp_windows_thr
     }
     thread->held_until_ns = uv_hrtime() + ns;
     debugger->report.chaos_holds++;
+}
+
+static void hold_others(struct itrp_windows_debugger *debugger, const struct itrp_windows_thread *newborn) {
+    for (size_t i = 0; i < debugger->thread_count; i++) {
+        if (&debugger->threads[i] != newborn) {
+            hold(debugger, &debugger->threads[i]);
+        }
+    }
 }
 
 static struct itrp_windows_thread *draw_thread(struct itrp_windows_debugger *debugger) {
@@ -72,7 +81,7 @@ void itrp_windows_chaos_birth(struct itrp_windows_debugger *debugger,
         hold(debugger, thread);
     }
     if (is_drawn(debugger, ONE_IN_CREATORS)) {
-        hold(debugger, draw_thread(debugger));
+        hold_others(debugger, thread);
     }
     if (is_drawn(debugger, ONE_IN_PRIORITIES)) {
         draw_priority(debugger, draw_thread(debugger));
