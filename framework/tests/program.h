@@ -155,6 +155,42 @@ SCRATCH_UNUSED static char **make_environment(const char *const *more) {
     return list;
 }
 
+SCRATCH_UNUSED static void on_failed_closed(uv_handle_t *handle) {
+    (void)handle;
+}
+
+/* Once more where the system says what Wine 8 says now and then: an internal error (ERROR_INTERNAL_ERROR), of which libuv
+ * knows no name. The runner does so with its hosts, too. */
+SCRATCH_UNUSED static int spawn(uv_process_options_t *options, uv_stdio_container_t *streams) {
+    enum { TRIES = 6 };
+    int result = UV_UNKNOWN;
+    for (unsigned try = 0; try < TRIES && result == UV_UNKNOWN; try++) {
+        uv_sleep(try > 0 ? 1u << try : 0);
+        for (int i = 0; i < 2; i++) {
+            struct stream *stream = &run.streams[i];
+            assert_int_equal(uv_pipe_init(&loop, &stream->pipe, 0), 0);
+            stream->pipe.data = stream;
+            streams[i + 1].flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE;
+            streams[i + 1].data.stream = (uv_stream_t *)&stream->pipe;
+        }
+        if (program_input != NULL) {
+            assert_int_equal(uv_pipe_init(&loop, program_input, 0), 0);
+            streams[0].flags = UV_CREATE_PIPE | UV_READABLE_PIPE;
+            streams[0].data.stream = (uv_stream_t *)program_input;
+        }
+        result = uv_spawn(&loop, &run.process, options);
+        if (result != 0) {
+            uv_close((uv_handle_t *)&run.process, on_failed_closed);
+            for (int i = program_input != NULL ? 0 : 1; i < 3; i++) {
+                uv_close((uv_handle_t *)streams[i].data.stream, on_failed_closed);
+            }
+            uv_run(&loop, UV_RUN_NOWAIT);
+            uv_run(&loop, UV_RUN_NOWAIT); /* on Windows a handle's close ends a turn later */
+        }
+    }
+    return result;
+}
+
 SCRATCH_UNUSED static void start_with(const char *const *more, const char *const *words) {
     char *arguments[WORDS_MAX + 2] = {program_path};
     uv_stdio_container_t streams[3] = {{.flags = UV_IGNORE}};
@@ -170,21 +206,11 @@ SCRATCH_UNUSED static void start_with(const char *const *more, const char *const
     }
     forget_program();
     for (int i = 0; i < 2; i++) {
-        struct stream *stream = &run.streams[i];
-        stream->text = calloc(1, OUTPUT_MAX);
-        assert_non_null(stream->text);
-        assert_int_equal(uv_pipe_init(&loop, &stream->pipe, 0), 0);
-        stream->pipe.data = stream;
-        streams[i + 1].flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE;
-        streams[i + 1].data.stream = (uv_stream_t *)&stream->pipe;
-    }
-    if (program_input != NULL) {
-        assert_int_equal(uv_pipe_init(&loop, program_input, 0), 0);
-        streams[0].flags = UV_CREATE_PIPE | UV_READABLE_PIPE;
-        streams[0].data.stream = (uv_stream_t *)program_input;
+        run.streams[i].text = calloc(1, OUTPUT_MAX);
+        assert_non_null(run.streams[i].text);
     }
     options.env = make_environment(more);
-    int result = uv_spawn(&loop, &run.process, &options);
+    int result = spawn(&options, streams);
     for (size_t i = 0; options.env[i] != NULL; i++) {
         free(options.env[i]);
     }
