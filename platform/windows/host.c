@@ -116,11 +116,6 @@ bool itrh_open(struct itrh_host *host, const char *library, const char *function
         return false;
     }
     state.host = host;
-    if (host->attached) {
-        /* The runner's, which Windows hands on and Wine does not: there each crash would be told on the descriptor that the
-         * runner has for standard error, past the handle that the host was given. */
-        SetErrorMode(GetErrorMode() | SEM_FAILCRITICALERRORS | SEM_NOGPFAULTERRORBOX | SEM_NOOPENFILEERRORBOX);
-    }
     itrh_windows_choose_sleep();
     if ((host->ledger->request.flags & ITR_HOST_OWN_CONSOLE) != 0 && !make_own_console()) {
         return itrh_windows_fail("cannot make a console of the host's own");
