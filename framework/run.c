@@ -2,6 +2,7 @@
  * draws no conclusion but when to stop waiting (settle.c); what the host prints is output.c's. */
 #include "framework/run.h"
 
+#include "framework/look.h"
 #include "framework/output.h"
 #include "framework/settle.h"
 
@@ -15,10 +16,6 @@
 
 enum {
     FIRST_LOOK_MS = 3,
-    LOOK_EVERY_MS = 1,  /* at a host that waits, and at a young one */
-    /* Else after this part of its life so far, within bounds: a look wakes the runner, which under Wine is dear. */
-    LOOK_AGE_DIVISOR = 8,
-    LOOK_UNASKED_MAX_MS = 16,
     LOOKS_OFTEN = 20, /* after so many looks at a waiting host, the next ones come more seldom */
     LOOK_SELDOM_MS = 10,
     END_TREE_MS = 3000,
@@ -50,7 +47,8 @@ struct itr_slot {
     bool ends;             /* and is to be ended after it, */
     enum itr_end end;      /* so */
     uint64_t stands_since_ns;
-    uint64_t stood_ns; /* altogether */
+    uint64_t stood_ns;  /* altogether, with the time in which this program stood still */
+    uint64_t looked_ns; /* when the timer was started, or last ran */
     bool held; /* the host stands stopped for a person: what it left is ended with the hold, not before */
     struct itrp_debug_plan debug_plan;
     struct itrp_debug_report debug_report;
@@ -69,8 +67,25 @@ const char *itr_end_name(uint32_t end) {
 
 /* ---- the end ---- */
 
+/* Nanoseconds since the timer was started or last ran in which this program stood still, itself. */
+static uint64_t missed_ns(struct itr_slot *slot, uint64_t due_ms) {
+    uint64_t now_ns = uv_hrtime();
+    uint64_t since_ns = now_ns - slot->looked_ns;
+    slot->looked_ns = now_ns;
+    return itr_look_missed_ns(since_ns, due_ms * 1000000);
+}
+
+static void set_timer(struct itr_slot *slot, uv_timer_cb callback, uint64_t after_ms, uint64_t every_ms) {
+    slot->looked_ns = uv_hrtime();
+    uv_timer_start(&slot->timer, callback, after_ms, every_ms);
+}
+
 static void on_drain_over(uv_timer_t *timer) {
     struct itr_slot *slot = timer->data;
+    if (missed_ns(slot, DRAIN_MS) > 0) { /* the loop asks its timers first: what is in the pipes was not read yet */
+        set_timer(slot, on_drain_over, DRAIN_MS, 0);
+        return;
+    }
     slot->observation->output_cut_off = true;
     for (int i = 0; i < 2; i++) {
         itr_output_close(&slot->streams[i]);
@@ -84,7 +99,7 @@ static void end_what_is_left(struct itr_slot *slot) {
         itr_output_close(&slot->streams[0]);
         itr_output_close(&slot->streams[1]);
     }
-    uv_timer_start(&slot->timer, on_drain_over, DRAIN_MS, 0);
+    set_timer(slot, on_drain_over, DRAIN_MS, 0);
 }
 
 static void on_host_exit(struct itrp_process *process, void *context) {
@@ -99,6 +114,10 @@ static void on_host_exit(struct itrp_process *process, void *context) {
 
 static void on_recorder_late(uv_timer_t *timer) {
     struct itr_slot *slot = timer->data;
+    if (missed_ns(slot, RECORDER_END_MS) > 0) {
+        set_timer(slot, on_recorder_late, RECORDER_END_MS, 0);
+        return;
+    }
     itrp_process_kill(slot->process);
 }
 
@@ -135,7 +154,7 @@ static void end_host(struct itr_slot *slot, enum itr_end end) {
         itrp_process_kill(slot->process);
         return;
     }
-    uv_timer_start(&slot->timer, on_recorder_late, RECORDER_END_MS, 0);
+    set_timer(slot, on_recorder_late, RECORDER_END_MS, 0);
     if (!itrp_process_end_recorded(slot->process) && seen->tool.status == ITR_OK) {
         itr_fail(&seen->tool, ITR_E_TIMEOUT, 0, "the recorder did not end, and had no host any more, or none yet");
     }
@@ -145,27 +164,20 @@ static void end_host(struct itr_slot *slot, enum itr_end end) {
 
 static void on_look(uv_timer_t *timer);
 
-static void look_again_after(uv_timer_t *timer, uint64_t after_ms) {
-    if (uv_timer_get_repeat(timer) != after_ms) {
-        uv_timer_start(timer, on_look, after_ms, after_ms);
+static void look_again_after(struct itr_slot *slot, uint64_t after_ms) {
+    if (uv_timer_get_repeat(&slot->timer) != after_ms) {
+        set_timer(slot, on_look, after_ms, after_ms);
     }
-}
-
-/* How long to leave a host alone that neither waits nor has heard all it is to hear. */
-static uint64_t unasked_look_ms(uint64_t age_ns) {
-    uint64_t after_ms = age_ns / LOOK_AGE_DIVISOR / 1000000;
-    return after_ms < LOOK_EVERY_MS         ? LOOK_EVERY_MS
-           : after_ms > LOOK_UNASKED_MAX_MS ? LOOK_UNASKED_MAX_MS
-                                            : after_ms;
 }
 
 static void on_look(uv_timer_t *timer) {
     struct itr_slot *slot = timer->data;
     struct itr_ledger_reply reply;
     struct itrp_activity activity;
+    uint64_t missed = missed_ns(slot, ITR_LOOK_UNASKED_MAX_MS);
     uint64_t now_ns = uv_hrtime();
-    uint64_t age_ns = now_ns - slot->observation->begin_ns - slot->stood_ns;
 
+    slot->stood_ns += missed;
     if (slot->setup->debug != NULL && itrp_process_is_paused(slot->process)) {
         slot->held = true;
         uv_timer_stop(timer);
@@ -176,16 +188,20 @@ static void on_look(uv_timer_t *timer) {
         stand(slot);
         return;
     }
+    if (missed > 0) {
+        return; /* how the host is now, the next look sees */
+    }
+    uint64_t age_ns = now_ns - slot->observation->begin_ns - slot->stood_ns;
     if (age_ns >= slot->setup->deadline_ns) {
         end_host(slot, ITR_END_DEADLINE);
         return;
     }
     memcpy(&reply, &((const struct itr_ledger *)slot->ledger.base)->reply, sizeof reply);
     if (reply.host_failed != 0 || !itr_settle_wants_look(&slot->plan->request, &reply, now_ns)) {
-        look_again_after(timer, reply.phase_ns[ITR_PHASE_WAITING] != 0 ? LOOK_EVERY_MS : unasked_look_ms(age_ns));
+        look_again_after(slot, reply.phase_ns[ITR_PHASE_WAITING] != 0 ? ITR_LOOK_EVERY_MS : itr_look_after_ms(age_ns));
         return;
     }
-    look_again_after(timer, slot->looks >= LOOKS_OFTEN ? LOOK_SELDOM_MS : LOOK_EVERY_MS);
+    look_again_after(slot, slot->looks >= LOOKS_OFTEN ? LOOK_SELDOM_MS : ITR_LOOK_EVERY_MS);
     if (itrp_process_activity(slot->process, itr_settle_wants_thorough(&slot->settle), &activity, NULL) != ITR_OK) {
         return;
     }
@@ -302,7 +318,7 @@ static void begin(struct itr_slot *slot) {
         itr_fail(&seen->tool, ITR_E_SYSTEM, result, "cannot make a pipe for the host: %s", uv_strerror(result));
     } else if (start(slot, write_ends) == ITR_OK) {
         seen->end = ITR_END_EXIT;
-        uv_timer_start(&slot->timer, on_look, FIRST_LOOK_MS, LOOK_EVERY_MS);
+        set_timer(slot, on_look, FIRST_LOOK_MS, ITR_LOOK_EVERY_MS);
     }
     close_file(write_ends[0]);
     close_file(write_ends[1]);
@@ -394,7 +410,7 @@ const struct itrp_snapshot *itr_slot_go_on(struct itr_slot *slot) {
         end_host(slot, slot->end);
     } else {
         itrp_process_go_on(slot->process);
-        uv_timer_start(&slot->timer, on_look, LOOK_EVERY_MS, LOOK_EVERY_MS);
+        set_timer(slot, on_look, ITR_LOOK_EVERY_MS, ITR_LOOK_EVERY_MS);
     }
     return run_on(slot);
 }

@@ -8,6 +8,12 @@
 #error "INITRACE_KEEPER names the host made from keeper.c"
 #endif
 
+/* No such signals on Windows, where the test that sends them is skipped. */
+#ifndef SIGSTOP
+#define SIGSTOP 0
+#define SIGCONT 0
+#endif
+
 enum {
     CONNECTIONS_MAX = 512,
     JOBS = 2,
@@ -134,11 +140,11 @@ static bool all_slots_are_held(void) {
 }
 
 /* Starts a campaign of keepers of which so many may end, and waits until the next ones are held. */
-static void start_keepers(const char *count, unsigned may_end) {
+static void start_keepers(const char *count, unsigned may_end, const char *deadline) {
     server.count = 0;
     server.budget = may_end;
     START("run", "--host", keeper_path, "--count", count, "--jobs", "2", "--seed", "5",
-          "--deadline", "5m", "--env", server.variable, "--output", output, "--format", "json",
+          "--deadline", deadline, "--env", server.variable, "--output", output, "--format", "json",
           "--quiet");
     wait_until(all_slots_are_held, "a host in every slot");
     if (run.exited) {
@@ -341,7 +347,7 @@ static void a_planted_failure_is_replayed(void **state) {
 static void a_killed_runner_leaves_no_host_and_a_folder_that_can_be_continued(void **state) {
     enum { FIRST = 6, ALL = 16 };
     (void)state;
-    start_keepers("16", FIRST);
+    start_keepers("16", FIRST, "5m");
     assert_int_equal(uv_process_kill(&run.process, SIGKILL), 0); /* TerminateProcess on Windows */
     wait_until(no_keeper_lives, "the end of every host and of its detached child");
     wait_until(program_is_over, "the end of the program");
@@ -415,7 +421,7 @@ static void one_interrupt_finishes_what_is_under_way(void **state) {
     if (!can_interrupt()) {
         skip();
     }
-    start_keepers("50", 4);
+    start_keepers("50", 4, "5m");
     assert_int_equal(uv_process_kill(&run.process, SIGINT), 0);
     wait_until(interrupt_is_heard, "the answer to an interrupt");
     assert_false(run.exited);
@@ -436,7 +442,7 @@ static void two_interrupts_end_at_once(void **state) {
     if (!can_interrupt()) {
         skip();
     }
-    start_keepers("50", 4);
+    start_keepers("50", 4, "5m");
     assert_int_equal(uv_process_kill(&run.process, SIGINT), 0);
     wait_until(interrupt_is_heard, "the answer to an interrupt");
     uv_sleep(200); /* signals less than 100 ms apart are one interrupt */
@@ -448,6 +454,44 @@ static void two_interrupts_end_at_once(void **state) {
     json_t *json = json_of_output();
     assert_int_equal(trials_of_summary(json), 4);
     json_decref(json);
+}
+
+/* ---- stopping ---- */
+
+/* The runner proper, a child of the guard that was started. */
+static int worker(void) {
+    char folder[64];
+    snprintf(folder, sizeof folder, "/proc/%d/task/%d", run.process.pid, run.process.pid);
+    char *children = scratch_read(folder, "children");
+    assert_non_null(children);
+    int first = atoi(children);
+    free(children);
+    assert_true(first > 0);
+    return first;
+}
+
+/* Ctrl-Z, a debugger, a suspended machine: the time in which the runner stood is no host's. */
+static void a_runner_that_was_stopped_blames_no_host(void **state) {
+    enum { ALL = 12, DEADLINE = 5000 };
+    (void)state;
+    if (!can_interrupt()) {
+        skip();
+    }
+    start_keepers("12", 4, "5s");
+    int runner = worker();
+    assert_int_equal(uv_kill(runner, SIGSTOP), 0);
+    let_pass(DEADLINE + 2000);
+    assert_true(all_slots_are_held());
+    assert_int_equal(uv_kill(runner, SIGCONT), 0);
+    let_pass(200); /* in which the runner looks at hosts of more than their deadline's age */
+    let_all_go();
+    finish(0);
+    json_t *json = json_of_output();
+    const json_t *cell = json_array_get(json_object_get(json, "cells"), 0);
+    assert_int_equal(trials_of_summary(json), ALL);
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(cell, "outcomes"), "not-fired")), ALL);
+    json_decref(json);
+    wait_until(no_keeper_lives, "the end of all hosts");
 }
 
 /* ---- exit codes ---- */
@@ -740,6 +784,7 @@ int main(void) {
         CAMPAIGN_TEST(an_unfinished_line_is_run_again),
         CAMPAIGN_TEST(one_interrupt_finishes_what_is_under_way),
         CAMPAIGN_TEST(two_interrupts_end_at_once),
+        CAMPAIGN_TEST(a_runner_that_was_stopped_blames_no_host),
         CAMPAIGN_TEST(what_is_as_expected_exits_with_0),
         CAMPAIGN_TEST(a_finding_exits_with_1),
         CAMPAIGN_TEST(nothing_that_landed_exits_with_3),
