@@ -70,8 +70,9 @@ struct itrp_debug_plan {
      * Windows: a thread of the host's is started at CtrlRoutine (`ctrl_routine`), whatever the target.
      * While an event for somebody else is under way the hit thread is held: until its taker is through (Linux:
      * returned from the handler; Windows: the event's thread ended), at most hold_ns. hold_ns 0: not held.
-     * (Windows: CTRL_C and CTRL_BREAK say when their thread has come to the handlers; hold_ns counts from then,
-     * with half a second for the way there.) */
+     * hold_ns counts from the moment at which the event has come to its taker, with half a second for the way there
+     * (Windows: only CTRL_C and CTRL_BREAK say when their thread has come to the handlers; Linux: only a signal
+     * that its taker does not block). */
     const struct itr_shot_request *shot;
     uint64_t ctrl_routine; /* Windows: address of kernelbase's CtrlRoutine; 0: look its export up */
     struct itrp_debug_watch watches[ITRP_DEBUG_WATCHES_MAX];

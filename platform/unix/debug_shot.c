@@ -12,6 +12,9 @@
 
 /* Marks the signal as the shot's on its way to the host, who never sees it. */
 #define SHOT_VALUE UINT64_C(0x696e697472616365)
+/* On a busy machine the event's taker may not run for longer than the hit thread is held for its sake; one that was let go
+ * before would meet the event at another place. Longest wait for that. */
+#define BEGIN_NS UINT64_C(500000000)
 
 #if defined(__SANITIZE_THREAD__) || defined(__clang__)
 #define LIKE_A_HOST __attribute__((no_sanitize("thread")))
@@ -102,15 +105,16 @@ static int send_to(const struct itrp_debugger *debugger, pid_t target, int signa
     return (int)syscall(SYS_rt_tgsigqueueinfo, debugger->host, target, signal, &info);
 }
 
-/* True if the event is on its way to somebody else. */
-static bool fire(struct itrp_debugger *debugger, const struct itrp_debug_tracee *tracee) {
+/* Fires. Returns how long the thread that is here may be held until the event has come to its taker; 0: it is for
+ * nobody else. */
+static uint64_t fire(struct itrp_debugger *debugger, const struct itrp_debug_tracee *tracee) {
     const struct itr_shot_request *shot = debugger->plan->shot;
     struct itr_shot_reply unread = {0};
     struct itr_shot_reply *reply = debugger->reply != NULL ? &debugger->reply->shots[0] : &unread;
     int signal = signal_of(shot->event);
     if (signal == 0) {
         itrp_debug_fail(debugger, ITR_E_UNSUPPORTED, 0, "%s cannot be sent here", itr_event_name(shot->event));
-        return false;
+        return 0;
     }
     pid_t target = target_of(debugger, tracee, signal);
     put32(&reply->sender_thread, (uint32_t)debugger->self);
@@ -121,10 +125,11 @@ static bool fire(struct itrp_debugger *debugger, const struct itrp_debug_tracee 
     put32((uint32_t *)&reply->send_error, result == 0 ? 0 : (uint32_t)errno);
     put64(&reply->sent_ns, itrp_debug_now_ns());
     if (result != 0) {
-        return false;
+        return 0;
     }
     debugger->shot_signal = signal;
-    return target != tracee->id;
+    bool comes = target > 0 && shot->hold_ns < BEGIN_NS && !is_blocked(debugger, target, signal);
+    return target == tracee->id ? 0 : comes && shot->hold_ns > 0 ? BEGIN_NS : shot->hold_ns;
 }
 
 bool itrp_debug_point_reached(struct itrp_debugger *debugger, struct itrp_debug_tracee *tracee) {
@@ -138,14 +143,15 @@ bool itrp_debug_point_reached(struct itrp_debugger *debugger, struct itrp_debug_
     report->hit_ns = itrp_debug_now_ns();
     report->hit_thread = (uint32_t)tracee->id;
     report->hit_role = tracee->role;
-    bool elsewhere = plan->shot != NULL && plan->pause != ITRP_DEBUG_PAUSE_BEFORE && fire(debugger, tracee);
+    bool fires = plan->shot != NULL && plan->pause != ITRP_DEBUG_PAUSE_BEFORE;
+    uint64_t hold_ns = fires ? fire(debugger, tracee) : 0;
     if (plan->pause != ITRP_DEBUG_NO_PAUSE) {
         itrp_debug_pause_begin(debugger, tracee);
         return true;
     }
-    if (elsewhere && plan->shot->hold_ns > 0) {
+    if (hold_ns > 0) {
         debugger->held = tracee->id;
-        debugger->held_until_ns = report->hit_ns + plan->shot->hold_ns;
+        debugger->held_until_ns = report->hit_ns + hold_ns;
         return true;
     }
     report->released_ns = itrp_debug_now_ns();
@@ -195,6 +201,7 @@ bool itrp_debug_shot_taken(struct itrp_debugger *debugger, struct itrp_debug_tra
     report->taken_role = tracee->role;
     debugger->shot_signal = 0;
     if (debugger->held != 0) {
+        debugger->held_until_ns = report->taken_ns + debugger->plan->shot->hold_ns;
         tracee->entering = itrp_debug_signal_mask(debugger, debugger->host, "SigCgt", &caught) &&
                            (caught >> (info->si_signo - 1) & 1) != 0;
     }
