@@ -78,6 +78,9 @@ static const struct entry {
     {"realloc(): ", ITR_MESSAGE_FATAL, 0, "C library"},
     {"corrupted size vs. prev_size", ITR_MESSAGE_FATAL, 0, "C library"},
     {"Inconsistency detected by ld.so: ", ITR_MESSAGE_FATAL, 0, "dynamic linker"},
+    {"==%d==ERROR: ThreadSanitizer failed to allocate ", ITR_MESSAGE_SETUP, 0, "race detector"},
+    {"==%d==FATAL: ThreadSanitizer: unexpected memory mapping ", ITR_MESSAGE_SETUP, 0, "race detector"},
+    {"FATAL: ThreadSanitizer: unexpected memory mapping ", ITR_MESSAGE_SETUP, 0, "race detector"},
     {"Internal debugger error: ", ITR_MESSAGE_FATAL, 0, "Delve"},
     /* Wine */
     {"wine: Unhandled ", ITR_MESSAGE_EXCEPTION, 0, "Wine"},
@@ -222,6 +225,7 @@ static bool may_begin(unsigned char first, unsigned char second) {
     /* clang-format off */
     switch (PAIR(first, second)) {
     case PAIR('*', '*'): case PAIR('A', 'p'): case PAIR('E', 'x'): case PAIR('F', 'a'):
+    case PAIR('=', '='): case PAIR('F', 'A'):
     case PAIR('I', 'n'): case PAIR('M', 'a'): case PAIR('S', 'I'): case PAIR('T', 'h'):
     case PAIR('U', 'n'): case PAIR('[', 's'): case PAIR('a', 'c'): case PAIR('a', 'p'): case PAIR('a', 't'):
     case PAIR('b', 'c'): case PAIR('c', 'o'): case PAIR('d', 'o'): case PAIR('e', 'x'):

@@ -334,9 +334,9 @@ bool itr_triage_watchflakes(struct itr_text *out, const struct itr_crash *crash)
         begin_condition(&rule);
         itr_text_add(out, "`WARNING: DATA RACE`");
         for (int i = 0; i < 2; i++) {
-            const struct itr_stack *stack = crash->accesses[i] >= 0 ? &crash->stacks[crash->accesses[i]] : NULL;
-            if (stack != NULL && stack->frame_count > 0) {
-                require_function(&rule, stack->frames[0].function);
+            const struct itr_frame *frame = itr_race_place(crash, i);
+            if (frame != NULL) {
+                require_function(&rule, frame->function);
             }
         }
     } else {

@@ -84,7 +84,7 @@ struct itr_crash_message {
     char text[ITR_MESSAGE_TEXT_MAX]; /* as in a signature, see message.h */
 };
 
-struct itr_register {
+struct itr_crash_register {
     char name[8];
     uint64_t value;
 };
@@ -117,7 +117,7 @@ struct itr_crash {
     bool in_cgo;      /* it came while C code ran */
     bool has_morebuf; /* old runtimes: where the stack was to grow */
     uint64_t morebuf_pc;
-    struct itr_register registers[ITR_REGISTERS_MAX];
+    struct itr_crash_register registers[ITR_REGISTERS_MAX];
     size_t register_count;
 
     /* where */
@@ -164,6 +164,9 @@ const char *itr_stack_kind_name(enum itr_stack_kind kind);
 
 /* True for a function by which a runtime reports a failure (throw, gopanic, sigpanic, …): never the place of it. */
 bool itr_is_reporting(const char *function);
+/* Where the program was at the first (0) or second (1) access of a race: not in the runtime, which touches maps and
+ * slices for it. NULL: not known. */
+const struct itr_frame *itr_race_place(const struct itr_crash *crash, int side);
 /* True for a function of the runtime itself. */
 bool itr_is_runtime(const char *function);
 

@@ -29,11 +29,6 @@ static bool is_slice(struct itr_slice slice, const char *text) {
     return slice.length == strlen(text) && memcmp(slice.data, text, slice.length) == 0;
 }
 
-static bool begins(const char *text, size_t count, const char *what) {
-    size_t length = strlen(what);
-    return count >= length && memcmp(text, what, length) == 0;
-}
-
 /* ---- messages ---- */
 
 static size_t without(const char *text, size_t count, const char *suffix) {
@@ -43,8 +38,8 @@ static size_t without(const char *text, size_t count, const char *suffix) {
 
 /* Heads by which a report begins, when stacks have come already. */
 static bool begins_report(const char *text, size_t count, const struct itr_line *line) {
-    return line->kind == ITR_LINE_SIGNAL || line->kind == ITR_LINE_EXCEPTION || begins(text, count, "fatal error: ") ||
-           begins(text, count, "panic: ") || begins(text, count, "throw: ") || begins(text, count, "fatal: ");
+    return line->kind == ITR_LINE_SIGNAL || line->kind == ITR_LINE_EXCEPTION || itr_begins(text, count, "fatal error: ") ||
+           itr_begins(text, count, "panic: ") || itr_begins(text, count, "throw: ") || itr_begins(text, count, "fatal: ");
 }
 
 static void count_report(struct itr_facts *facts) {
@@ -83,14 +78,14 @@ static void take_message(struct itr_facts *facts, const struct itr_line *line, c
         crash->recovered = crash->recovered || kept < count;
         crash->panics++;
     }
-    if (begins(text, count, "throw: ")) {
+    if (itr_begins(text, count, "throw: ")) {
         char said[ITR_MESSAGE_TEXT_MAX + 32];
         int length = snprintf(said, sizeof said, "fatal error: %.*s", kept - 7 < 160 ? (int)kept - 7 : 160, text + 7);
         itr_message_normalise(message.text, sizeof message.text, said, (size_t)length);
     } else {
         itr_message_normalise(message.text, sizeof message.text, text, kept);
     }
-    if (begins(text, count, "signal arrived during ") && !is_later(facts)) {
+    if (itr_begins(text, count, "signal arrived during ") && !is_later(facts)) {
         crash->in_cgo = true;
     }
     count_message(crash, &message);
@@ -263,7 +258,7 @@ static void take_stopped(struct itr_facts *facts, const struct itr_line *line) {
 
 static void take_register(struct itr_facts *facts, const struct itr_line *line) {
     struct itr_crash *crash = &facts->crash;
-    struct itr_register one = {.value = line->number};
+    struct itr_crash_register one = {.value = line->number};
     if (is_later(facts) || crash->register_count == ITR_REGISTERS_MAX) {
         return;
     }
@@ -292,8 +287,8 @@ static void take_registers(struct itr_facts *facts, const struct itr_line *line)
 static void take_race(struct itr_facts *facts, const struct itr_line *line) {
     if (line->kind == ITR_LINE_RACE) {
         itr_stack_close(facts);
+        facts->race_first = facts->race_first || (facts->crash.reports == 0 && facts->crash.message.kind == ITR_MESSAGE_NONE);
         facts->crash.reports++;
-        facts->races++;
         return;
     }
     itr_stack_open(facts, line->kind == ITR_LINE_RACE_ACCESS ? ITR_STACK_ACCESS : ITR_STACK_CREATION, line->number);
@@ -470,8 +465,10 @@ void itr_facts_end(struct itr_facts *facts) {
     crash->stacks = facts->store.stacks;
     crash->stack_count = facts->store.stack_count;
     crash->cut = crash->cut || facts->store.cut;
-    if (facts->races > 0 && crash->accesses[0] >= 0 && crash->message.kind == ITR_MESSAGE_NONE) {
-        crash->kind = ITR_CRASH_RACE;
+    if (facts->race_first && crash->accesses[0] >= 0) {
+        crash->kind = ITR_CRASH_RACE; /* whatever the process died of later */
+        crash->message = (struct itr_crash_message){.kind = ITR_MESSAGE_NONE};
+        crash->printed[0] = '\0';
     }
     itr_triage_sign(crash);
     crash->reports += crash->reports == 0 && crash->kind != ITR_CRASH_NONE ? 1 : 0;

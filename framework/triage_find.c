@@ -38,6 +38,20 @@ static const char *signal_word(const char *bytes, const char *blank) {
 /* A word with its length, so that none is measured in the loop. */
 #define WORD(text) text, sizeof(text) - 1
 
+/* "==12640==ERROR:", "FATAL:" before the name of the sanitizer by which Go detects races. */
+static const char *sanitizer(const char *bytes, const char *blank) {
+    const char *number = behind(bytes, blank, WORD("==ERROR:"));
+    number = number != NULL ? number : behind(bytes, blank, WORD("==FATAL:"));
+    if (number == NULL) {
+        return behind(bytes, blank, WORD("FATAL:"));
+    }
+    const char *p = number;
+    while (p > bytes && p[-1] >= '0' && p[-1] <= '9' && number - p < 10) {
+        p--;
+    }
+    return behind(bytes, p, WORD("=="));
+}
+
 /* Words that end in a colon. */
 static const char *at_colon(const char *bytes, const char *blank, const char *end) {
     static const struct {
@@ -51,7 +65,7 @@ static const char *at_colon(const char *bytes, const char *blank, const char *en
         {WORD("Inconsistency detected by ld.so:")}, {WORD("Internal debugger error:")},
     };
     char last = blank - bytes >= 2 ? blank[-2] : ' ';
-    if (strchr("rcelwo)LndG", last) != NULL && last != '\0') {
+    if (strchr("rcelwo)LndGR", last) != NULL && last != '\0') {
         for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
             const char *start = behind(bytes, blank, words[i].text, words[i].length);
             if (start != NULL) {
@@ -60,6 +74,9 @@ static const char *at_colon(const char *bytes, const char *blank, const char *en
         }
         if (before(blank, end, WORD("DATA RACE"))) {
             return behind(bytes, blank, WORD("WARNING:"));
+        }
+        if (before(blank, end, WORD("ThreadSanitizer"))) {
+            return sanitizer(bytes, blank);
         }
         if (digit_after(blank, end)) {
             const char *start = behind(bytes, blank, WORD("Signal:"));
@@ -101,7 +118,7 @@ static const char *at_letter(const char *bytes, const char *blank, const char *e
         size_t next_length;
     } heads[] = {
         {WORD("goroutine"), WORD("")},           {WORD("runtime"), WORD("stack:")},
-        {WORD("Exception"), WORD("0x")},         {WORD("[signal"), WORD("0x")},
+        {WORD("Exception"), WORD("0x")},         {WORD("[signal"), WORD("")},
         {WORD("signal"), WORD("")},              {WORD("signal"), WORD("arrived")},
         {WORD("Thread"), WORD("")},              {WORD("Program"), WORD("received")},
         {WORD("Program"), WORD("terminated")},   {WORD("unexpected"), WORD("fault")},

@@ -13,20 +13,30 @@ struct itr_cursor {
     const char *end;
 };
 
+bool itr_begins(const char *text, size_t count, const char *what);
 bool itr_skip(struct itr_cursor *at, const char *literal);
 bool itr_skip_number(struct itr_cursor *at, uint64_t *value); /* decimal; too large ones become UINT64_MAX */
 bool itr_skip_digits(struct itr_cursor *at, uint64_t *value); /* hexadecimal, without 0x */
 bool itr_skip_hex(struct itr_cursor *at, uint64_t *value);    /* with 0x */
+bool itr_skip_value(struct itr_cursor *at, uint64_t *value);  /* either: gccgo of GCC 8 wrote decimal ones for those with 0x */
 void itr_skip_blanks(struct itr_cursor *at);
 
 /* First place of `what` in `text`, NULL if there is none. */
 const char *itr_find_in(const char *text, size_t count, const char *what);
 /* The number 0x… right behind the first `key`. */
 bool itr_find_hex(const char *text, size_t count, const char *key, uint64_t *value);
+/* The same, with 0x or decimal as itr_skip_value() takes it. */
+bool itr_find_value(const char *text, size_t count, const char *key, uint64_t *value);
 /* Whether it is text as a function's name is: UTF-8 and no controls. Garbage seldom is. */
 bool itr_is_name(const char *text, size_t count);
 /* "FILE:LINE" and nothing else. */
 bool itr_read_place(struct itr_line *line, const char *text, size_t count);
+/* The kinds that the stack of a Go runtime has. */
+bool itr_read_goroutine(struct itr_line *line, const char *text, size_t count);
+bool itr_read_created_by(struct itr_line *line, const char *text, size_t count);
+bool itr_read_function(struct itr_line *line, const char *text, size_t count);
+bool itr_read_bare(struct itr_line *line, const char *text, size_t count);
+bool itr_read_location(struct itr_line *line, const char *text, size_t count);
 /* The kinds that debuggers and coredumpctl write; Wine and its debugger; the race detector. */
 bool itr_read_debugger(struct itr_line *line, const char *text, size_t count);
 bool itr_read_wine(struct itr_line *line, const char *text, size_t count);
@@ -114,7 +124,7 @@ struct itr_facts {
     uint32_t last_exception;
     bool exception_repeats;
     uint32_t exceptions; /* different neighbours in the shape */
-    uint32_t races;
+    bool race_first; /* the text begins with a report of the race detector */
 };
 
 /* Stacks of the text, for triage_facts.c. A frame is settled when no place of it can come any more. */
@@ -151,7 +161,15 @@ bool itr_unwrap_line(struct itr_wrapping *wrapping, struct itr_facts *facts, con
 
 /* ---- the answer ---- */
 
-/* Fills in what follows from facts and stacks: kind, crashed stack, frames, signature, detail. */
+/* Messages that programs cause, not the runtime: with them the runtime hides its own frames, unless told not to,
+ * so the place is the first frame that is not the runtime's. */
+bool itr_is_programs_own(const struct itr_crash *crash);
+/* Index of the first frame of the program's own; `otherwise` if all are the runtime's. */
+size_t itr_own_frame(const struct itr_frame *frames, size_t count, size_t otherwise);
+bool itr_is_sent_from_outside(const struct itr_crash *crash);
+/* Fills in the crashed stack and its frames below those that report; the kind is known. */
+void itr_triage_locate(struct itr_crash *crash);
+/* Fills in what follows from facts and stacks: kind, place, signature, detail. */
 void itr_triage_sign(struct itr_crash *crash);
 
 #endif

@@ -71,6 +71,11 @@ static const struct {
     {"bcryptprimitives.dll not found", ITR_MESSAGE_SETUP, "loadOptionalSyscalls", NULL},
     {"fatal error: bcryptprimitives.dll not found", ITR_MESSAGE_SETUP, "loadOptionalSyscalls",
      NULL},
+    {"==12640==ERROR: ThreadSanitizer failed to allocate 0x1f10000 (32571392) bytes at address 11fffedb30000 (errno: 12)",
+     ITR_MESSAGE_SETUP, "race detector",
+     "==#==ERROR: ThreadSanitizer failed to allocate # (#) bytes at address # (errno: #)"},
+    {"FATAL: ThreadSanitizer: unexpected memory mapping 0x55e0a7e2c000-0x55e0a7e9a000", ITR_MESSAGE_SETUP, "race detector",
+     "FATAL: ThreadSanitizer: unexpected memory mapping #-#"},
     {"runtime: failed to create new OS thread (have 2 already; errno=11)", ITR_MESSAGE_SETUP,
      "newosproc", "runtime: failed to create new OS thread (have # already; errno=#)"},
     {"wine: Unhandled page fault on read access to 0000000000000030 at address "

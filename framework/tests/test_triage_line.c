@@ -73,6 +73,17 @@ static const struct {
     {.text = "[signal 0xc0000005 code=0x0 addr=0x30 pc=0x18006d2ac]", .kind = ITR_LINE_SIGNAL_PANIC,
      .has = NUMBER | CODE | ADDRESS | PC | EXCEPTION, .number = 0xc0000005, .address = 0x30, .pc = 0x18006d2ac,
      .exception = 0xc0000005},
+    /* gccgo of GCC 8: what the others write with 0x is decimal there */
+    {.text = "[signal SIGSEGV: segmentation violation code=1 addr=8 pc=43850201]", .kind = ITR_LINE_SIGNAL_PANIC,
+     .has = CODE | ADDRESS | PC, .name = "SIGSEGV", .code = 1, .address = 8, .pc = 43850201},
+    {.text = "[signal 11 code=128 addr=0 pc=4294967296]", .kind = ITR_LINE_SIGNAL_PANIC, .has = NUMBER | CODE | ADDRESS | PC,
+     .number = 11, .code = 128, .pc = 4294967296},
+    {.text = "PC=43850201 m=4 sigcode=1", .kind = ITR_LINE_PC, .has = PC | ITR_HAS_M | CODE, .pc = 43850201, .m = 4, .code = 1},
+    {.text = "PC=43ab m=4", .kind = ITR_LINE_OTHER},
+    {.text = "/src/app/main.go:5 +331", .kind = ITR_LINE_LOCATION, .has = PLACE | OFFSET, .file = "/src/app/main.go", .line = 5,
+     .offset = 331},
+    {.text = "/src/app/main.go:5 +331 more", .kind = ITR_LINE_OTHER},
+    {.text = "goroutine in C code; stack unavailable", .kind = ITR_LINE_UNAVAILABLE},
     {.text = "Exception 0xc0000005 0x8 0x30 0x18006d2ac", .kind = ITR_LINE_EXCEPTION, .has = EXCEPTION | CODE | ADDRESS | PC,
      .exception = 0xc0000005, .code = 8, .address = 0x30, .pc = 0x18006d2ac},
     {.text = "rip    0x47e592", .kind = ITR_LINE_REGISTER, .has = NUMBER, .name = "rip", .number = 0x47e592},
@@ -80,6 +91,9 @@ static const struct {
     {.text = "fatal error: all goroutines are asleep - deadlock!", .kind = ITR_LINE_MESSAGE},
     {.text = "throw: all goroutines are asleep - deadlock!", .kind = ITR_LINE_MESSAGE},
     {.text = "signal arrived during cgo execution", .kind = ITR_LINE_MESSAGE},
+    {.text = "==12640==ERROR: ThreadSanitizer failed to allocate 0x1f10000 (32571392) bytes at address 11fffedb30000 (errno: 12)",
+     .kind = ITR_LINE_MESSAGE},
+    {.text = "FATAL: ThreadSanitizer: unexpected memory mapping 0x55e0a7e2c000-0x55e0a7e9a000", .kind = ITR_LINE_MESSAGE},
     {.text = "#0  0x00007f3f1c0a1b2c in runtime.needm (x=1) at /go/src/runtime/proc.go:2090", .kind = ITR_LINE_FRAME,
      .has = NUMBER | PC | PLACE, .name = "runtime.needm", .file = "/go/src/runtime/proc.go", .line = 2090,
      .pc = 0x7f3f1c0a1b2c},
@@ -257,7 +271,8 @@ static void heads_are_found_behind_anything(void **state) {
 
 static void other_bytes_have_no_head(void **state) {
     static const char *const texts[] = {"", " ", "a b c d", "level=info msg: x 1 2 #", "(1 + 2) 3: 4 5", "goroutine one",
-                                        "Threads 3 x", "0 0x 0 in ", "SIG: x", "xSIG: "};
+                                        "Threads 3 x", "0 0x 0 in ", "SIG: x", "xSIG: ", "=1==ERROR: ThreadSanitizer x",
+                                        "ERROR: ThreadSanitizer", "==1==ERROR: Thread"};
     (void)state;
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         assert_int_equal(itr_find_report(texts[i], strlen(texts[i])), strlen(texts[i]));
