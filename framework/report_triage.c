@@ -333,10 +333,11 @@ bool itr_triage_watchflakes(struct itr_text *out, const struct itr_crash *crash)
     if (crash->kind == ITR_CRASH_RACE) {
         begin_condition(&rule);
         itr_text_add(out, "`WARNING: DATA RACE`");
-        for (int i = 0; i < 2; i++) {
-            const struct itr_frame *frame = itr_race_place(crash, i);
-            if (frame != NULL) {
-                require_function(&rule, frame->function);
+        const struct itr_frame *sides[2] = {itr_race_place(crash, 0), itr_race_place(crash, 1)};
+        bool once = sides[0] != NULL && sides[1] != NULL && strcmp(sides[0]->function, sides[1]->function) == 0;
+        for (int i = 0; i < (once ? 1 : 2); i++) {
+            if (sides[i] != NULL) {
+                require_function(&rule, sides[i]->function);
             }
         }
     } else {
