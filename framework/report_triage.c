@@ -204,7 +204,9 @@ void itr_triage_text(struct itr_text *out, const struct itr_crash *crash, const 
     if (crash->crashed != NULL) {
         itr_text_add(out, "\nwhere: ");
         heading(&page, crash->crashed);
-        frames_text(&page, crash->frames, crash->frame_count, CRASHED_FRAMES, "    ", true);
+        bool all = crash->frame_count == 0; /* report: better than none */
+        frames_text(&page, all ? crash->crashed->frames : crash->frames, all ? crash->crashed->frame_count : crash->frame_count,
+                    CRASHED_FRAMES, "    ", !all);
     }
     if (crash->stack_count > 1) {
         itr_text_add(out, "\n");

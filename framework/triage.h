@@ -113,7 +113,7 @@ struct itr_crash {
     uint64_t thread; /* as the debugger or Wine numbers it */
     uint64_t m, goroutine;
     bool caught;      /* a debugger stopped at the signal, or a core shows it: frame 0 is where it came */
-    bool gave_up;     /* a debugger stopped where the runtime gives up */
+    bool gave_up;     /* the text does not say why, but it stopped where a runtime or C library gives up */
     bool in_cgo;      /* it came while C code ran */
     bool has_morebuf; /* old runtimes: where the stack was to grow */
     uint64_t morebuf_pc;

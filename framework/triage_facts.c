@@ -1,5 +1,5 @@
-/* Puts the lines of a crash text together: what died and why. Whose stacks those are is triage_stacks.c's. The first
- * report of the text is the one that is told; later ones are counted. */
+/* Puts the lines of a crash text together: what died and why. Whose stacks those are is triage_stacks.c's, what it says
+ * in words triage_said.c's. The first report of the text is the one that is told; later ones are counted. */
 #include "framework/triage_parts.h"
 
 #include "framework/outcome.h"
@@ -27,82 +27,6 @@ static bool is_later(const struct itr_facts *facts) {
 
 static bool is_slice(struct itr_slice slice, const char *text) {
     return slice.length == strlen(text) && memcmp(slice.data, text, slice.length) == 0;
-}
-
-/* ---- messages ---- */
-
-static size_t without(const char *text, size_t count, const char *suffix) {
-    size_t length = strlen(suffix);
-    return count >= length && memcmp(text + count - length, suffix, length) == 0 ? count - length : count;
-}
-
-/* Heads by which a report begins, when stacks have come already. */
-static bool begins_report(const char *text, size_t count, const struct itr_line *line) {
-    return line->kind == ITR_LINE_SIGNAL || line->kind == ITR_LINE_EXCEPTION || itr_begins(text, count, "fatal error: ") ||
-           itr_begins(text, count, "panic: ") || itr_begins(text, count, "throw: ") || itr_begins(text, count, "fatal: ");
-}
-
-static void count_report(struct itr_facts *facts) {
-    if (facts->crash.reports == 0) {
-        facts->crash.reports = 1;
-    } else if (facts->store.stack_count > 0 || facts->open) {
-        itr_stack_close(facts);
-        facts->crash.reports++;
-        /* Later ones begin anew only behind stacks of theirs. */
-    }
-}
-
-static void count_message(struct itr_crash *crash, const struct itr_crash_message *message) {
-    for (size_t i = 0; i < crash->message_count; i++) {
-        if (strcmp(crash->messages[i].text, message->text) == 0) {
-            crash->messages[i].count++;
-            return;
-        }
-    }
-    if (crash->message_count < ITR_MESSAGES_MAX) {
-        crash->messages[crash->message_count++] = *message;
-    } else {
-        crash->cut = true;
-    }
-}
-
-static void take_message(struct itr_facts *facts, const struct itr_line *line, const char *text, size_t count) {
-    struct itr_crash *crash = &facts->crash;
-    struct itr_crash_message message = {.kind = line->message, .count = 1};
-    size_t kept = without(text, without(text, count, " [recovered]"), " [recovered, repanicked]");
-    itr_stack_settle(facts);
-    if (begins_report(text, count, line)) {
-        count_report(facts);
-    }
-    if (line->message == ITR_MESSAGE_PANIC && !is_later(facts)) {
-        crash->recovered = crash->recovered || kept < count;
-        crash->panics++;
-    }
-    if (itr_begins(text, count, "throw: ")) {
-        char said[ITR_MESSAGE_TEXT_MAX + 32];
-        int length = snprintf(said, sizeof said, "fatal error: %.*s", kept - 7 < 160 ? (int)kept - 7 : 160, text + 7);
-        itr_message_normalise(message.text, sizeof message.text, said, (size_t)length);
-    } else {
-        itr_message_normalise(message.text, sizeof message.text, text, kept);
-    }
-    if (itr_begins(text, count, "signal arrived during ") && !is_later(facts)) {
-        crash->in_cgo = true;
-    }
-    count_message(crash, &message);
-    if (crash->message.kind == ITR_MESSAGE_NONE && message.kind != ITR_MESSAGE_NOTICE) {
-        crash->message = message;
-        copy(crash->printed, sizeof crash->printed, (struct itr_slice){text, kept});
-    }
-}
-
-/* As the program itself would have printed it. */
-static void take_panic_value(struct itr_facts *facts, const struct itr_line *line) {
-    char said[ITR_MESSAGE_TEXT_MAX + 32];
-    struct itr_line panic = {.kind = ITR_LINE_MESSAGE, .message = ITR_MESSAGE_PANIC};
-    size_t kept = line->name.length < ITR_MESSAGE_TEXT_MAX ? line->name.length : ITR_MESSAGE_TEXT_MAX;
-    memcpy(said, "panic: ", 7);
-    memcpy(said + 7, line->name.data, kept);
-    take_message(facts, &panic, said, kept + 7);
 }
 
 /* ---- signals and exceptions ---- */
@@ -226,7 +150,7 @@ static void take_received(struct itr_facts *facts, const struct itr_line *line) 
         facts->crash.has_thread = false;
     }
     if (facts->crash.reports == 0 || !facts->weak_signal) {
-        count_report(facts);
+        itr_facts_report(facts);
     }
     if (line->kind == ITR_LINE_RECEIVED) {
         take_thread_number(facts, line);
@@ -237,7 +161,7 @@ static void take_received(struct itr_facts *facts, const struct itr_line *line) 
 
 static void take_stopped(struct itr_facts *facts, const struct itr_line *line) {
     struct itr_slice bad = {"SIGSEGV", 7};
-    count_report(facts);
+    itr_facts_report(facts);
     if (is_later(facts)) {
         return;
     }
@@ -309,15 +233,15 @@ void itr_facts_test(struct itr_facts *facts, bool is_test, const char *name, siz
 
 static void take_fact(struct itr_facts *facts, const struct itr_line *line, const char *text, size_t count) {
     switch (line->kind) {
-    case ITR_LINE_MESSAGE: take_message(facts, line, text, count); break;
+    case ITR_LINE_MESSAGE: itr_facts_message(facts, line, text, count); break;
     case ITR_LINE_SIGNAL:
-        take_message(facts, line, text, count);
+        itr_facts_message(facts, line, text, count);
         take_signal(facts, line);
         break;
     case ITR_LINE_SIGNAL_PANIC: {
         struct itr_line copied = *line;
         copied.message = (line->has & ITR_HAS_EXCEPTION) != 0 ? ITR_MESSAGE_EXCEPTION : ITR_MESSAGE_SIGNAL;
-        take_message(facts, &copied, text, count);
+        itr_facts_message(facts, &copied, text, count);
         if ((line->has & ITR_HAS_EXCEPTION) != 0) {
             take_exception(facts, line);
         } else {
@@ -328,7 +252,7 @@ static void take_fact(struct itr_facts *facts, const struct itr_line *line, cons
     case ITR_LINE_EXCEPTION: {
         struct itr_line copied = *line;
         copied.message = ITR_MESSAGE_EXCEPTION;
-        take_message(facts, &copied, text, count);
+        itr_facts_message(facts, &copied, text, count);
         take_exception(facts, line);
         break;
     }
@@ -339,9 +263,13 @@ static void take_fact(struct itr_facts *facts, const struct itr_line *line, cons
         break;
     case ITR_LINE_RECEIVED: take_received(facts, line); break;
     case ITR_LINE_THREAD:
+        if (facts->store.stack_count == 0) { /* later ones are the others, or all once more */
+            take_thread_number(facts, line);
+        }
+        break;
     case ITR_LINE_SWITCHING: take_thread_number(facts, line); break;
     case ITR_LINE_STOPPED: take_stopped(facts, line); break;
-    case ITR_LINE_PANIC_VALUE: take_panic_value(facts, line); break;
+    case ITR_LINE_PANIC_VALUE: itr_facts_panic_value(facts, line); break;
     case ITR_LINE_CORE_SIGNAL: take_received(facts, line); break;
     case ITR_LINE_REGISTER: take_registers(facts, line); break;
     case ITR_LINE_MOREBUF:
@@ -461,6 +389,7 @@ void itr_facts_end(struct itr_facts *facts) {
         itr_stack_close(facts);
         crash->reports = reports;
     }
+    itr_facts_take_back(facts);
     name_headless(facts);
     crash->stacks = facts->store.stacks;
     crash->stack_count = facts->store.stack_count;

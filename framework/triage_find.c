@@ -65,12 +65,15 @@ static const char *at_colon(const char *bytes, const char *blank, const char *en
         {WORD("Inconsistency detected by ld.so:")}, {WORD("Internal debugger error:")},
     };
     char last = blank - bytes >= 2 ? blank[-2] : ' ';
-    if (strchr("rcelwo)LndGR", last) != NULL && last != '\0') {
+    if (strchr("rcelwo)LndGRp", last) != NULL && last != '\0') {
         for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
             const char *start = behind(bytes, blank, words[i].text, words[i].length);
             if (start != NULL) {
                 return start;
             }
+        }
+        if (before(blank, end, WORD("panic serving"))) {
+            return behind(bytes, blank, WORD("http:"));
         }
         if (before(blank, end, WORD("DATA RACE"))) {
             return behind(bytes, blank, WORD("WARNING:"));

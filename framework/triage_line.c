@@ -176,11 +176,22 @@ static bool read_fixed(struct itr_line *line, const char *text, size_t count) {
     return false;
 }
 
+size_t itr_served_panic(const char *text, size_t count) {
+    static const char head[] = "http: panic serving ";
+    if (!itr_begins(text, count, head)) {
+        return 0;
+    }
+    const char *value = itr_find_in(text + sizeof head - 1, count - (sizeof head - 1), ": ");
+    return value != NULL ? (size_t)(value + 2 - text) : 0;
+}
+
 /* "throw: …" is how Go 1.0 said "fatal error: …". */
 static bool read_message(struct itr_line *line, const char *text, size_t count) {
     enum itr_message_kind kind = itr_message_kind_of(text, count, NULL);
     if (kind == ITR_MESSAGE_NONE && itr_begins(text, count, "throw: ")) {
         kind = ITR_MESSAGE_FATAL;
+    } else if (itr_served_panic(text, count) > 0) {
+        kind = ITR_MESSAGE_PANIC;
     }
     if (kind == ITR_MESSAGE_NONE || kind == ITR_MESSAGE_NOISE) {
         return false;

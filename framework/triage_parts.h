@@ -37,6 +37,9 @@ bool itr_read_created_by(struct itr_line *line, const char *text, size_t count);
 bool itr_read_function(struct itr_line *line, const char *text, size_t count);
 bool itr_read_bare(struct itr_line *line, const char *text, size_t count);
 bool itr_read_location(struct itr_line *line, const char *text, size_t count);
+/* "http: panic serving 127.0.0.1:5000: boom", as net/http says it when it recovers: length of what stands before the
+ * value; 0 if it is none. */
+size_t itr_served_panic(const char *text, size_t count);
 /* The kinds that debuggers and coredumpctl write; Wine and its debugger; the race detector. */
 bool itr_read_debugger(struct itr_line *line, const char *text, size_t count);
 bool itr_read_wine(struct itr_line *line, const char *text, size_t count);
@@ -91,6 +94,19 @@ void itr_store_release(struct itr_store *store);
 
 /* ---- facts: what the lines say together ---- */
 
+/* Which stacks of a crash are which, and whose it is. */
+struct itr_found {
+    bool any;
+    int runtime_stack;
+    int first_goroutine;
+    int main_goroutine;
+    int first_thread;
+    bool has_goroutine;
+    uint64_t goroutine;
+    bool has_m;
+    uint64_t m;
+};
+
 struct itr_facts {
     struct itr_crash crash;
     struct itr_store store;
@@ -117,6 +133,7 @@ struct itr_facts {
     bool creator_is_next;
     bool place_of_creator; /* the next place belongs to created_by */
     bool ignore_frames;    /* of ancestors */
+    struct itr_found before; /* what was found before the report's head: the end of something that was cut */
     bool stopped;          /* Delve named a place */
     struct itr_frame stop;
     bool weak_signal; /* a debugger stopped at a signal that kills nobody */
@@ -136,6 +153,14 @@ void itr_stack_close(struct itr_facts *facts);
 void itr_stack_line(struct itr_facts *facts, const struct itr_line *line);
 /* "main.main+0x34 /src/main.go:10", as Go 1.0 named a goroutine's creator; the place may have a line of its own. */
 bool itr_stack_old_creator(struct itr_facts *facts, const char *text, size_t count);
+
+/* What the text says in words, for triage_facts.c. A line that may be the head of a report: the first one's facts are kept. */
+void itr_facts_report(struct itr_facts *facts);
+void itr_facts_message(struct itr_facts *facts, const struct itr_line *line, const char *text, size_t count);
+/* The value of a panic that Delve shows, as the program itself would have printed it. */
+void itr_facts_panic_value(struct itr_facts *facts, const struct itr_line *line);
+/* At the end of the text: where no stack came behind the report's head, those before it are its own. */
+void itr_facts_take_back(struct itr_facts *facts);
 
 void itr_facts_begin(struct itr_facts *facts, void *(*reallocate)(void *, size_t));
 /* Takes a line without white space around it. True if it was part of a crash text; blank lines are not. */
@@ -167,6 +192,8 @@ bool itr_is_programs_own(const struct itr_crash *crash);
 /* Index of the first frame of the program's own; `otherwise` if all are the runtime's. */
 size_t itr_own_frame(const struct itr_frame *frames, size_t count, size_t otherwise);
 bool itr_is_sent_from_outside(const struct itr_crash *crash);
+/* Whether the stack that crashed ends where a runtime or a C library gives up, and tells where that came from. */
+bool itr_gives_up(const struct itr_crash *crash);
 /* Fills in the crashed stack and its frames below those that report; the kind is known. */
 void itr_triage_locate(struct itr_crash *crash);
 /* Fills in what follows from facts and stacks: kind, place, signature, detail. */

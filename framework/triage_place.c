@@ -153,6 +153,14 @@ static size_t place_in(const struct itr_crash *crash, const struct itr_stack *st
     return at;
 }
 
+bool itr_gives_up(const struct itr_crash *crash) {
+    if (crash->frame_count == 0 || crash->frames[0].function[0] == '\0' || itr_is_reporting(crash->frames[0].function)) {
+        return false;
+    }
+    const char *function = crash->crashed->frames[0].function;
+    return is_raising(function) || strcmp(function, "panic") == 0 || strcmp(function, "runtime.gopanic") == 0;
+}
+
 /* ---- the program's own ---- */
 
 /* In which goroutines wait or touch memory on behalf of those that call them. Which ones there are differs between
@@ -246,8 +254,10 @@ static int pick_stack(const struct itr_crash *crash) {
         place_in(crash, &stacks[crash->runtime_stack]) < stacks[crash->runtime_stack].frame_count) {
         return crash->runtime_stack;
     }
-    return crash->first_goroutine >= 0    ? crash->first_goroutine
-           : crash->first_thread >= 0     ? pick_thread(crash)
+    /* Where the runtime reported the failure itself, threads that somebody's debugger listed afterwards say nothing of it. */
+    bool listed_later = crash->runtime_stack >= 0 && !crash->caught;
+    return crash->first_goroutine >= 0                  ? crash->first_goroutine
+           : crash->first_thread >= 0 && !listed_later  ? pick_thread(crash)
            : crash->listed_goroutine >= 0 ? crash->listed_goroutine
                                           : crash->runtime_stack;
 }

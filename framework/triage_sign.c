@@ -248,6 +248,10 @@ static enum itr_crash_kind kind_of(const struct itr_crash *crash) {
 void itr_triage_sign(struct itr_crash *crash) {
     crash->kind = kind_of(crash);
     itr_triage_locate(crash);
+    if (crash->kind == ITR_CRASH_STACKS && itr_gives_up(crash)) {
+        crash->gave_up = true;
+        crash->kind = ITR_CRASH_FATAL;
+    }
     switch (crash->kind) {
     case ITR_CRASH_NONE: break;
     case ITR_CRASH_STACKS: sign_fatal(crash, "stacks"); break;

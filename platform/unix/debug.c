@@ -30,6 +30,7 @@
 #endif
 
 enum { GO_WAIT, GO_ON, GO_AWAY };
+enum { LATE_STOPS_MAX = 256 }; /* that are handled before a hold whose time is over ends */
 
 void itrp_debug_fail(struct itrp_debugger *debugger, enum itr_status status, int64_t os_code, const char *format,
                      ...) {
@@ -136,11 +137,20 @@ static int start_host(struct itrp_debugger *debugger) {
 
 /* ---- the thread ---- */
 
+/* Where this thread was starved the taker's stops may be waiting when the time is over: they come first, unless there is
+ * no end of stops. */
+static bool hold_is_over(struct itrp_debugger *debugger, uint64_t now_ns, bool no_stop_waits) {
+    if (debugger->held_until_ns == 0 || debugger->held_until_ns > now_ns) {
+        return false;
+    }
+    return no_stop_waits || ++debugger->late_stops > LATE_STOPS_MAX;
+}
+
 /* What is due by the clock or has come about by the last stop. */
-static void look_around(struct itrp_debugger *debugger) {
+static void look_around(struct itrp_debugger *debugger, bool no_stop_waits) {
     if (debugger->held_until_ns != 0 || debugger->plan->chaos) {
         uint64_t now_ns = itrp_debug_now_ns();
-        if (debugger->held_until_ns != 0 && debugger->held_until_ns <= now_ns) {
+        if (hold_is_over(debugger, now_ns, no_stop_waits)) {
             itrp_debug_release(debugger, true);
         }
         itrp_debug_chaos_look(debugger, now_ns);
@@ -175,7 +185,7 @@ static void trace_host(struct itrp_debugger *debugger) {
         } else if (id > 0) {
             itrp_debug_ended(debugger, id, status);
         }
-        look_around(debugger);
+        look_around(debugger, id < 0);
     }
 }
 

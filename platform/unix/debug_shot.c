@@ -151,6 +151,7 @@ bool itrp_debug_point_reached(struct itrp_debugger *debugger, struct itrp_debug_
     }
     if (hold_ns > 0) {
         debugger->held = tracee->id;
+        debugger->late_stops = 0;
         debugger->held_until_ns = report->hit_ns + hold_ns;
         return true;
     }

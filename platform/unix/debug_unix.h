@@ -119,6 +119,7 @@ struct itrp_debugger {
     int shot_signal; /* sent and not taken yet; 0: none */
     pid_t held;      /* stopped at the point; 0: nobody */
     uint64_t held_until_ns;
+    uint32_t late_stops; /* handled since then */
     pid_t taker;          /* in the event's handler while somebody is held; 0: nobody */
     uint64_t taker_stack; /* its stack pointer when it returns from the handler */
 
