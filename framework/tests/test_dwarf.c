@@ -2,6 +2,7 @@
  * and damage. On real libraries self.stacks tests them. */
 #include "framework/dwarf.h"
 #include "framework/random.h"
+#include "framework/tests/tiny_sections.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,12 +18,6 @@ enum { FILE_BYTES = 8192, INFO = 0x400, KINDS = 0xc00, NAMES = 0x1000, HEADERS =
 static uint8_t file[FILE_BYTES];
 static uint8_t info[PART_MAX];
 static size_t info_count;
-
-static void put(uint8_t *p, unsigned width, uint64_t value) {
-    for (unsigned i = 0; i < width; i++) {
-        p[i] = (uint8_t)(value >> (8 * i));
-    }
-}
 
 /* Kinds: 1 unit (name), 2 structure (name, size), 3 member (name, offset as udata), 4 member (offset as a block),
  * 5 member (offset as an implicit constant 7), 6 structure that is only declared, 7 variable (address). */
@@ -77,13 +72,8 @@ static void make_info(unsigned version) {
     end_unit();
 }
 
-static void put_section(unsigned index, unsigned name, uint64_t at, uint64_t bytes, unsigned flags) {
-    uint8_t *p = file + HEADERS + (size_t)index * 64;
-    put(p, 4, name);
-    put(p + 4, 4, 1);
-    put(p + 8, 8, flags);
-    put(p + 24, 8, at);
-    put(p + 32, 8, bytes);
+static uint8_t *header_of(unsigned section) {
+    return file + HEADERS + (size_t)section * SECTION_HEADER_BYTES;
 }
 
 enum packing { PLAIN, COMPRESSED, OLD_COMPRESSED };
@@ -94,19 +84,7 @@ static struct itr_image *make_file(enum packing packing) {
     struct itr_error err = {0};
     size_t count = info_count;
     memset(file, 0, sizeof file);
-    memcpy(file, "\x7f" "ELF\x02\x01\x01", 7);
-    put(file + 18, 2, 62);
-    put(file + 32, 8, 64);
-    put(file + 40, 8, HEADERS);
-    put(file + 54, 2, 56);
-    put(file + 56, 2, 1);
-    put(file + 58, 2, 64);
-    put(file + 60, 2, 4);
-    put(file + 62, 2, 3);
-    put(file + 64, 4, 1);
-    put(file + 68, 4, 4);
-    put(file + 96, 8, 0x200);
-    put(file + 104, 8, 0x200);
+    put_file_header(file, HEADERS, 4);
     memcpy(file + KINDS, kinds, sizeof kinds);
     memcpy(file + NAMES, names, sizeof names);
     if (packing == PLAIN) {
@@ -125,10 +103,9 @@ static struct itr_image *make_file(enum packing packing) {
         assert_int_equal(compress(file + INFO + header, &room, info, (uLong)info_count), Z_OK);
         count = header + room;
     }
-    put_section(1, packing == OLD_COMPRESSED ? 27 : 1, INFO, count, packing == COMPRESSED ? 0x800 : 0);
-    put_section(2, 13, KINDS, sizeof kinds, 0);
-    put_section(3, 40, NAMES, sizeof names, 0);
-    put(file + HEADERS + 3 * 64 + 4, 4, 3);
+    put_section(header_of(1), packing == OLD_COMPRESSED ? 27 : 1, SECTION_BYTES, packing == COMPRESSED ? 0x800 : 0, INFO, count);
+    put_section(header_of(2), 13, SECTION_BYTES, 0, KINDS, sizeof kinds);
+    put_section(header_of(3), 40, SECTION_STRINGS, 0, NAMES, sizeof names);
     assert_int_equal(itr_image_open_bytes(&image, file, sizeof file, NULL, &err), ITR_OK);
     return image;
 }
@@ -175,7 +152,7 @@ static void without_debug_information_nothing_is_found(void **state) {
     (void)state;
     make_info(4);
     struct itr_image *image = make_file(PLAIN);
-    put(file + HEADERS + 64, 4, 0);
+    put(header_of(1), 4, 0);
     assert_int_equal(ask(image, &err), ITR_E_NOT_FOUND);
     itr_image_close(image);
 }

@@ -2,6 +2,7 @@
  * with headers that cannot be. */
 #include "framework/dwarf_line.h"
 #include "framework/random.h"
+#include "framework/tests/tiny_sections.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -30,12 +31,6 @@ static size_t unit_at;    /* where the unit's length stands */
 static size_t header_at;  /* where the header's length stands */
 static size_t minimum_at; /* the first byte behind that */
 static unsigned offset_bytes;
-
-static void put(uint8_t *p, unsigned width, uint64_t value) {
-    for (unsigned i = 0; i < width; i++) {
-        p[i] = (uint8_t)(value >> (8 * i));
-    }
-}
 
 static void add(const void *bytes, size_t length) {
     assert_true(count + length <= sizeof lines);
@@ -131,12 +126,8 @@ static void make_unit(unsigned version, bool large) {
 
 /* ---- the file ---- */
 
-static void put_section(unsigned index, unsigned name, uint64_t at, uint64_t bytes) {
-    uint8_t *p = file + HEADERS + (size_t)index * 64;
-    put(p, 4, name);
-    put(p + 4, 4, index == 4 ? 3 : 1);
-    put(p + 24, 8, at);
-    put(p + 32, 8, bytes);
+static uint8_t *header_of(unsigned section) {
+    return file + HEADERS + (size_t)section * SECTION_HEADER_BYTES;
 }
 
 static struct itr_image *make_file(void) {
@@ -144,27 +135,15 @@ static struct itr_image *make_file(void) {
     struct itr_image *image = NULL;
     struct itr_error err = {0};
     memset(file, 0, sizeof file);
-    memcpy(file, "\x7f" "ELF\x02\x01\x01", 7);
-    put(file + 18, 2, 62);
-    put(file + 32, 8, 64);
-    put(file + 40, 8, HEADERS);
-    put(file + 54, 2, 56);
-    put(file + 56, 2, 1);
-    put(file + 58, 2, 64);
-    put(file + 60, 2, 5);
-    put(file + 62, 2, 4);
-    put(file + 64, 4, 1);
-    put(file + 68, 4, 5);
-    put(file + 96, 8, 0x200);
-    put(file + 104, 8, 0x200);
+    put_file_header(file, HEADERS, 5);
     memcpy(file + LINES, lines, count);
     memcpy(file + LINE_STRINGS, line_strings, sizeof line_strings);
     memcpy(file + STRINGS, strings, sizeof strings);
     memcpy(file + NAMES, names, sizeof names);
-    put_section(1, 1, LINES, count);
-    put_section(2, 13, LINE_STRINGS, sizeof line_strings);
-    put_section(3, 29, STRINGS, sizeof strings);
-    put_section(4, 40, NAMES, sizeof names);
+    put_section(header_of(1), 1, SECTION_BYTES, 0, LINES, count);
+    put_section(header_of(2), 13, SECTION_BYTES, 0, LINE_STRINGS, sizeof line_strings);
+    put_section(header_of(3), 29, SECTION_BYTES, 0, STRINGS, sizeof strings);
+    put_section(header_of(4), 40, SECTION_STRINGS, 0, NAMES, sizeof names);
     assert_int_equal(itr_image_open_bytes(&image, file, sizeof file, NULL, &err), ITR_OK);
     return image;
 }
