@@ -146,6 +146,8 @@ static void note_left_out(struct writer *writer, const struct itr_core_part *seg
     }
 }
 
+/* What is not there lies behind all that is: at the beginning of the file, say, readers would find its ELF header, take
+ * it for a mapped file's and read the notes over again. */
 static void put_memory(struct writer *writer, const struct itr_core_plan *plan) {
     for (size_t i = 0; i < plan->count && writer->code == 0; i++) {
         if (plan->order[i]->worth != ITR_CORE_NOTHING) {
@@ -153,6 +155,9 @@ static void put_memory(struct writer *writer, const struct itr_core_plan *plan) 
         } else {
             note_left_out(writer, plan->order[i]);
         }
+    }
+    for (size_t i = 0; i < plan->count; i++) {
+        plan->order[i]->offset = plan->order[i]->bytes > 0 ? plan->order[i]->offset : writer->end;
     }
 }
 

@@ -76,16 +76,19 @@ static void give_registers(struct user_regs_struct *to, const struct itr_target_
     };
 }
 
-static bool add_thread(struct itrp_unix_notes *notes, const struct itrp_snapshot *snapshot, size_t index) {
+/* `first` is the thread that got the signal of which the process would die, if any did: all notes tell of that signal, as
+ * in a core of the kernel's, since debuggers take it from any of them. */
+static bool add_thread(struct itrp_unix_notes *notes, const struct itrp_snapshot *snapshot, size_t index, size_t first) {
     const struct itr_target_thread *target = &snapshot->target.threads[index];
     const struct itrp_snapshot_thread *thread = &snapshot->threads[index];
+    const struct itrp_snapshot_thread *cause = &snapshot->threads[first];
     struct elf_prstatus status = {.pr_pid = (pid_t)target->id, .pr_fpvalid = thread->has_floating};
     struct user_regs_struct registers;
     if (!target->has_registers) {
         return true;
     }
-    status.pr_info.si_signo = thread->has_signal ? thread->signal : 0;
-    status.pr_info.si_code = thread->has_signal ? thread->signal_code : 0;
+    status.pr_info.si_signo = cause->has_signal ? cause->signal : 0;
+    status.pr_info.si_code = cause->has_signal ? cause->signal_code : 0;
     status.pr_cursig = (short)status.pr_info.si_signo;
     status.pr_sigpend = thread->pending;
     status.pr_sighold = thread->blocked;
@@ -185,14 +188,14 @@ bool itrp_unix_notes_make(struct itrp_unix_notes *notes, const struct itrp_snaps
         first++;
     }
     first = first < count ? first : 0;
-    bool all = count == 0 || add_thread(notes, snapshot, first);
+    bool all = count == 0 || add_thread(notes, snapshot, first, first);
     all = all && add_process(notes, snapshot);
     if (all && count > 0 && snapshot->threads[first].has_signal) {
         all = add_signal(notes, &snapshot->threads[first]);
     }
     all = all && add_auxiliary(notes, snapshot) && add_files(notes, snapshot);
     for (size_t i = 0; i < count && all; i++) {
-        all = i == first || add_thread(notes, snapshot, i);
+        all = i == first || add_thread(notes, snapshot, i, first);
     }
     return all;
 }
