@@ -1,159 +1,20 @@
 /* Goroutines as they are read from a held process's memory, against what its runtime says of them itself: all threads
  * stand, the list is read, and then one idle thread of Go's is let go with a signal that makes the runtime dump all
  * goroutines, while the others go on standing. Nothing may differ: ids, states, frames with their stack pointers and
- * lines, creators. (SIGQUIT would not do: a library does not handle it.) */
-#include "framework/goroutines.h"
-#include "platform/unix/snapshot_unix.h"
+ * lines, creators. (SIGQUIT would not do: a library does not handle it.) What a dump does not say is held against what
+ * it follows from: entries, saved states, threads. The layout by the table must be the one by DWARF. */
+#include "platform/unix/tests/runtime_dump.h"
+#include "platform/unix/tests/stacks_process.h"
 
-#include <errno.h>
-#include <poll.h>
-#include <setjmp.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
-#include <uv.h>
-
-#include <cmocka.h>
-
-#ifndef INITRACE_STACKS_HOST
-#error "INITRACE_STACKS_HOST names the program, INITRACE_STACKS_LIBRARIES the libraries, separated by ':'"
-#endif
 
 enum {
-    MODULES_MAX = 64,
-    READY_MS = 20000,
-    TRIES = 50,
-    DUMP_BYTES = 1 << 20,
-    FRAMES_MAX = 128,
-    GOROUTINES_MAX = 64,
-    NAME_BYTES = 256,
     LEAST_GOROUTINES = 14, /* eleven of the library's own, main's and the runtime's */
+    HEADER_SECTIONS = 40, /* offset of an ELF file's section headers, in its header */
+    HEADER_SECTION_COUNT = 60,
+    LIBRARY_BYTES_MAX = 64 << 20,
 };
-
-static struct {
-    pid_t pid;
-    int out;
-    int err;
-    struct itrp_unix_snapshot *snapshot;
-    struct itr_target_process process;
-    struct itr_target_module modules[MODULES_MAX];
-} host;
-
-/* What the runtime said of one goroutine. */
-struct dumped_frame {
-    char name[NAME_BYTES];
-    char place[NAME_BYTES]; /* file:line of the innermost function, inlined ones included */
-    uint64_t sp;
-    uint64_t pc;
-};
-
-struct dumped {
-    uint64_t id;
-    uint64_t g;
-    bool has_m;
-    int64_t m;
-    char state[NAME_BYTES];
-    bool locked;
-    bool unavailable;
-    char creator[NAME_BYTES];
-    char creator_place[NAME_BYTES];
-    uint64_t parent;
-    uint32_t frame_count; /* before those that are left out */
-    struct dumped_frame frames[FRAMES_MAX];
-    bool cut; /* more frames than the runtime prints */
-};
-
-static struct {
-    char text[DUMP_BYTES];
-    struct dumped items[GOROUTINES_MAX];
-    size_t count;
-} dump;
-
-/* ---- the process ---- */
-
-static void start_host(const char *library) {
-    int out[2];
-    int err[2];
-    struct pollfd ready = {.events = POLLIN};
-    char line[16] = "";
-    memset(&host, 0, sizeof host);
-    assert_int_equal(pipe(out), 0);
-    assert_int_equal(pipe(err), 0);
-    host.pid = fork();
-    assert_true(host.pid >= 0);
-    if (host.pid == 0) {
-        dup2(out[1], 1);
-        dup2(err[1], 2);
-        close(out[0]);
-        close(err[0]);
-        close(out[1]);
-        close(err[1]);
-        setenv("GOTRACEBACK", "system", 1);
-        execl(INITRACE_STACKS_HOST, "stacks_host", library, (char *)NULL);
-        _exit(127);
-    }
-    close(out[1]);
-    close(err[1]);
-    host.out = ready.fd = out[0];
-    host.err = err[0];
-    assert_int_equal(poll(&ready, 1, READY_MS), 1);
-    assert_true(read(host.out, line, sizeof line - 1) > 0);
-    assert_string_equal(line, "ready\n");
-}
-
-static void close_images(void) {
-    for (size_t i = 0; i < host.process.module_count; i++) {
-        itr_image_close((struct itr_image *)(uintptr_t)host.modules[i].image);
-        host.modules[i].image = NULL;
-    }
-    host.process.module_count = 0;
-}
-
-static void end_host(void) {
-    if (host.pid > 0) {
-        kill(host.pid, SIGKILL);
-        /* Each thread that is traced ends by itself: the process is over when nothing is left. */
-        while (waitpid(-1, NULL, __WALL) > 0 || errno == EINTR) {
-        }
-        close(host.out);
-        close(host.err);
-    }
-    close_images();
-    itrp_unix_snapshot_free(host.snapshot);
-    memset(&host, 0, sizeof host);
-}
-
-static void stop_host(void) {
-    struct itr_error error = {0};
-    if (itrp_unix_attach(host.pid, uv_hrtime() + UINT64_C(2000000000), &host.snapshot, &error) != ITR_OK) {
-        fail_msg("%s", error.text);
-    }
-    host.process = host.snapshot->shown.target;
-    assert_true(host.process.module_count <= MODULES_MAX);
-    for (size_t i = 0; i < host.process.module_count; i++) {
-        struct itr_image *image = NULL;
-        host.modules[i] = host.process.modules[i];
-        if (itr_image_open(&image, host.modules[i].path, NULL) == ITR_OK) {
-            host.modules[i].image = image;
-        }
-    }
-    host.process.modules = host.modules;
-}
-
-static void let_go(void) {
-    close_images();
-    itrp_unix_detach(host.snapshot);
-    itrp_unix_snapshot_free(host.snapshot);
-    host.snapshot = NULL;
-}
 
 /* ---- the runtime's own dump ---- */
 
@@ -185,101 +46,6 @@ static void make_it_dump(const struct itr_goroutines *list) {
     }
     dump.text[have] = '\0';
     assert_int_equal(got, 0); /* all of it */
-}
-
-static void copy(char *out, const char *from, size_t length) {
-    length = length < NAME_BYTES - 1 ? length : NAME_BYTES - 1;
-    memcpy(out, from, length);
-    out[length] = '\0';
-}
-
-static uint64_t hex_after(const char *line, const char *word) {
-    const char *at = strstr(line, word);
-    return at != NULL ? strtoull(at + strlen(word), NULL, 16) : 0;
-}
-
-/* "goroutine 5 gp=0xc0 m=3 mp=0xc1 [chan receive, locked to thread]:" */
-static void read_header(const char *line, struct dumped *one) {
-    const char *open = strchr(line, '[');
-    const char *close = strrchr(line, ']');
-    const char *m = strstr(line, " m=");
-    *one = (struct dumped){.id = strtoull(line + strlen("goroutine "), NULL, 10), .g = hex_after(line, " gp=")};
-    assert_true(open != NULL && close != NULL && close > open);
-    if (m != NULL && m < open && strncmp(m, " m=nil", 6) != 0) {
-        one->has_m = true;
-        one->m = strtoll(m + 3, NULL, 10);
-    }
-    copy(one->state, open + 1, (size_t)(close - open - 1));
-    char *locked = strstr(one->state, ", locked to thread");
-    if (locked != NULL) {
-        one->locked = true;
-        *locked = '\0';
-    }
-}
-
-/* "\tfile:line +0x1c fp=0x1 sp=0x2 pc=0x3"; the numbers are there for the function that others were inlined into. */
-static void read_place(const char *line, struct dumped *one, bool of_creator) {
-    struct dumped_frame *frame = &one->frames[one->frame_count];
-    size_t length = strcspn(line + 1, " ");
-    if (of_creator) {
-        copy(one->creator_place, line + 1, length);
-        return;
-    }
-    if (frame->place[0] == '\0') {
-        copy(frame->place, line + 1, length);
-    }
-    if (strstr(line, " pc=") != NULL && !one->cut) {
-        frame->sp = hex_after(line, " sp=");
-        frame->pc = hex_after(line, " pc=");
-        one->frame_count++;
-        assert_true(one->frame_count < FRAMES_MAX);
-    }
-}
-
-static void read_creator(const char *line, struct dumped *one) {
-    const char *name = line + strlen("created by ");
-    const char *parent = strstr(name, " in goroutine ");
-    copy(one->creator, name, parent != NULL ? (size_t)(parent - name) : strlen(name));
-    one->parent = parent != NULL ? strtoull(parent + strlen(" in goroutine "), NULL, 10) : 0;
-}
-
-/* A line of a goroutine's part; false: the part ends. */
-static bool read_line(const char *line, struct dumped *one, bool *of_creator) {
-    if (line[0] == '\0') {
-        return false;
-    }
-    if (line[0] == '\t' && strstr(line, "stack unavailable") != NULL) {
-        one->unavailable = true;
-    } else if (line[0] == '\t') {
-        read_place(line, one, *of_creator);
-    } else if (strncmp(line, "created by ", 11) == 0) {
-        *of_creator = true;
-        read_creator(line, one);
-    } else if (strncmp(line, "...", 3) == 0) {
-        one->cut = true;
-    } else if (!one->cut) {
-        const char *end = strrchr(line, '(');
-        assert_non_null(end);
-        copy(one->frames[one->frame_count].name, line, (size_t)(end - line));
-    }
-    return true;
-}
-
-static void read_dump(void) {
-    struct dumped *one = NULL;
-    bool of_creator = false;
-    char *rest = dump.text;
-    dump.count = 0;
-    for (char *line = strsep(&rest, "\n"); line != NULL; line = strsep(&rest, "\n")) {
-        if (strncmp(line, "goroutine ", 10) == 0) {
-            assert_true(dump.count < GOROUTINES_MAX);
-            one = &dump.items[dump.count++];
-            of_creator = false;
-            read_header(line, one);
-        } else if (one != NULL && !read_line(line, one, &of_creator)) {
-            one = NULL;
-        }
-    }
 }
 
 /* ---- both ---- */
@@ -333,16 +99,62 @@ static void compare_frame(const struct dumped *said, uint32_t index, const struc
     }
 }
 
-static void compare_stack(const struct dumped *said, const struct itr_goroutine *read) {
-    uint32_t count = read->stack != NULL ? read->stack->count + read->stack->omitted : 0;
+static void compare_frames(const struct dumped *said, const struct itr_stack *read) {
+    uint32_t count = said->frame_count + said->elided;
+    bool whole = !said->cut || said->elided > 0;
+    assert_int_equal(read->omitted, 0); /* none is that deep */
+    if (whole ? read->count != count : read->count <= count) {
+        DIFFERS(said, "%u frames read, %u%s said", (unsigned)read->count, (unsigned)count, whole ? "" : " and more");
+        return;
+    }
+    for (uint32_t i = 0; i < said->frame_count; i++) {
+        compare_frame(said, i, &read->frames[said->cut && i >= said->head ? i + said->elided : i]);
+    }
+    if (read->end != ITR_STACK_END_BOTTOM) {
+        DIFFERS(said, "the stack read ends: %s", itr_stack_end_name(read->end));
+    }
+}
+
+/* What it goes on with is what it stands in; where it began is what was called first, of which the runtime keeps
+ * nothing for a callback. */
+static void compare_ends(const struct dumped *said, const struct itr_goroutine *read) {
+    const struct dumped_frame *first = &said->frames[0];
+    char name[NAME_BYTES];
+    char place[NAME_BYTES];
+    if (read->saved_pc != first->pc || read->saved_sp != first->sp) {
+        DIFFERS(said, "goes on at pc %llx, sp %llx read; stands at pc %llx, sp %llx said",
+                (unsigned long long)read->saved_pc, (unsigned long long)read->saved_sp, (unsigned long long)first->pc,
+                (unsigned long long)first->sp);
+    }
+    if (said->frame_count < 2 || (said->cut && said->elided == 0)) {
+        return;
+    }
+    const char *began = said->frames[said->frame_count - 2].name;
+    bool is_callback = strcmp(began, "runtime.cgocallback") == 0;
+    name_code(read->entry, name, place);
+    if (is_callback ? read->entry != 0 : strcmp(name, began) != 0) {
+        DIFFERS(said, "began with %s read, %s said", name, is_callback ? "a callback" : began);
+    }
+}
+
+static void compare_stack(const struct dumped *said, const struct itr_goroutine *read,
+                          const struct itr_go_stack *bounds) {
+    uint64_t bytes = bounds->high - bounds->low;
     if (said->unavailable) {
         return; /* the runtime cannot see it; whether there is one is self.stacks' to say */
     }
-    if (said->cut ? count <= said->frame_count : count != said->frame_count) {
-        DIFFERS(said, "%u frames read, %u%s said", (unsigned)count, (unsigned)said->frame_count, said->cut ? " and more" : "");
+    if (said->frame_count == 0 || read->stack == NULL) {
+        DIFFERS(said, "%s", read->stack == NULL ? "no stack read" : "no frame said");
+        return;
     }
-    for (uint32_t i = 0; i < said->frame_count && read->stack != NULL && i < read->stack->count; i++) {
-        compare_frame(said, i, &read->stack->frames[i]);
+    compare_frames(said, read->stack);
+    compare_ends(said, read);
+    const struct dumped_frame *outermost = &said->frames[said->frame_count - 1];
+    /* The runtime's allocator has powers of two only. */
+    if (said->frames[0].sp < bounds->low || outermost->sp >= bounds->high || (bytes & (bytes - 1)) != 0) {
+        DIFFERS(said, "stack %llx to %llx read; sp %llx to %llx said", (unsigned long long)bounds->low,
+                (unsigned long long)bounds->high, (unsigned long long)said->frames[0].sp,
+                (unsigned long long)outermost->sp);
     }
 }
 
@@ -362,12 +174,47 @@ static void compare_creator(const struct dumped *said, const struct itr_goroutin
     }
 }
 
-static void compare(const struct dumped *said, const struct itr_goroutine *read) {
+static bool reaches(const struct itr_stack *stack, const struct itr_go_stack *bounds) {
+    for (uint32_t i = 0; i < stack->count; i++) {
+        if (stack->frames[i].sp >= bounds->low && stack->frames[i].sp < bounds->high) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A thread that is one goroutine's has that one's stack under its own. */
+static void check_thread(const struct itr_goroutine *read, const struct itr_go_stacks *stacks) {
+    bool is_run = read->status == ITR_GOROUTINE_RUNNING || read->status == ITR_GOROUTINE_SYSCALL;
+    struct itr_stack stack = {0};
+    if (read->has_thread != is_run) {
+        DIFFERS(read, "status %u read, and %s", (unsigned)read->status, read->has_thread ? "a thread" : "no thread");
+    }
+    if (!read->has_thread) {
+        return;
+    }
+    for (size_t i = 0; i < host.process.thread_count; i++) {
+        if (host.process.threads[i].id == read->thread) {
+            itr_unwind_thread(&host.process, stacks, &host.process.threads[i], &stack);
+        }
+    }
+    /* A thread of C's keeps its goroutine when its call has returned (Go 1.21 and later): nothing of it is on that stack. */
+    bool has_called = read->stack != NULL && read->stack->count > 1;
+    if (has_called && !reaches(&stack, &stacks->goroutines[read->stack_index])) {
+        DIFFERS(read, "thread %llu read, which is not on its stack", (unsigned long long)read->thread);
+    }
+    if (read->locked && read->locked_m != read->m) {
+        DIFFERS(read, "m=%lld read, and locked to m=%lld", (long long)read->m, (long long)read->locked_m);
+    }
+}
+
+static void compare(const struct dumped *said, const struct itr_goroutine *read, const struct itr_go_stacks *stacks) {
     char status[NAME_BYTES];
     const char *state = read->wait_reason[0] != '\0' ? read->wait_reason
                                                      : itr_goroutine_status_name(read->status, status, sizeof status);
-    if (strcmp(state, said->state) != 0 || read->locked != said->locked) {
-        DIFFERS(said, "read [%s%s], said [%s%s]", state, read->locked ? ", locked" : "", said->state,
+    if (strcmp(state, said->state) != 0 || read->locked != said->locked || read->scanned != said->scanned) {
+        DIFFERS(said, "read [%s%s%s], said [%s%s%s]", state, read->scanned ? " (scan)" : "",
+                read->locked ? ", locked" : "", said->state, said->scanned ? " (scan)" : "",
                 said->locked ? ", locked" : "");
     }
     if (read->address != said->g && said->g != 0) { /* Go 1.19 does not say it */
@@ -377,7 +224,7 @@ static void compare(const struct dumped *said, const struct itr_goroutine *read)
         DIFFERS(said, "read m=%lld, said m=%lld", (long long)(read->has_thread ? read->m : -1),
                 (long long)(said->has_m ? said->m : -1));
     }
-    compare_stack(said, read);
+    compare_stack(said, read, &stacks->goroutines[read->stack_index]);
     compare_creator(said, read);
 }
 
@@ -394,16 +241,69 @@ static void compare_all(const struct itr_goroutines *list) {
             DIFFERS(said, "not read");
             continue;
         }
-        compare(said, read);
+        compare(said, read, &list->stacks);
         compared++;
         frames += said->frame_count;
     }
-    if (compared != list->count) {
+    if (compared != list->count || list->unread + list->more != 0 || list->libraries != 1) {
         differences++;
-        print_message("%zu goroutines read, %zu of them said\n", list->count, compared);
+        print_message("%zu goroutines of %zu libraries read, %zu not read, %zu left out; %zu of them said\n", list->count,
+                      list->libraries, list->unread, list->more, compared);
     }
     print_message("%zu goroutines with %zu frames compared\n", compared, frames);
     assert_true(compared >= LEAST_GOROUTINES);
+}
+
+/* ---- the layout ---- */
+
+static size_t read_file(const char *path, uint8_t **bytes) {
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    *bytes = malloc(LIBRARY_BYTES_MAX);
+    assert_non_null(*bytes);
+    size_t count = fread(*bytes, 1, LIBRARY_BYTES_MAX, file);
+    fclose(file);
+    assert_true(count > HEADER_SECTION_COUNT + 4 && count < LIBRARY_BYTES_MAX);
+    return count;
+}
+
+static enum itr_status layout_in(const uint8_t *bytes, size_t count, struct itr_go_layout *layout) {
+    struct itr_image *image = NULL;
+    struct itr_error err = {0};
+    assert_int_equal(itr_image_open_bytes(&image, bytes, count, NULL, NULL), ITR_OK);
+    enum itr_status status = itr_go_layout_of(image, layout, &err);
+    if (status != ITR_OK) {
+        print_message("%s\n", err.text);
+    }
+    itr_image_close(image);
+    return status;
+}
+
+/* What is known of the version by itself must be what its DWARF says: without section headers that is not found. */
+static void compare_layouts(const char *library) {
+    struct itr_go_layout asked = {0};
+    struct itr_go_layout known = {0};
+    uint8_t *bytes = NULL;
+    size_t count = read_file(library, &bytes);
+    assert_int_equal(layout_in(bytes, count, &asked), ITR_OK);
+    assert_false(asked.from_table);
+    memset(bytes + HEADER_SECTIONS, 0, 8);
+    memset(bytes + HEADER_SECTION_COUNT, 0, 4); /* and which one has the names */
+    enum itr_status status = layout_in(bytes, count, &known);
+    free(bytes);
+    if (status == ITR_E_UNSUPPORTED) {
+        return; /* a version that is not in the table */
+    }
+    assert_int_equal(status, ITR_OK);
+    assert_true(known.from_table);
+#define LAYOUT_COMPARE(field, structure, member, needed)                                                               \
+    if (asked.field != known.field) {                                                                                  \
+        differences++;                                                                                                 \
+        print_message("layout: " structure "." member " at %u by DWARF, at %u by the table\n", (unsigned)asked.field,  \
+                      (unsigned)known.field);                                                                          \
+    }
+    ITR_GO_LAYOUT_MAP(LAYOUT_COMPARE)
+#undef LAYOUT_COMPARE
 }
 
 /* ---- the test ---- */
@@ -421,21 +321,11 @@ static bool has_settled(const struct itr_goroutines *list) {
 
 static void check_library(const char *library) {
     struct itr_goroutines list = {0};
-    struct itr_error err = {0};
-    print_message("%s\n", library);
+    compare_layouts(library);
     start_host(library);
-    for (int i = 0; i < TRIES; i++) {
-        struct timespec pause = {.tv_nsec = 100 * 1000 * 1000};
-        stop_host();
-        if (itr_goroutines_read(&list, &host.process, &err) != ITR_OK) {
-            fail_msg("%s", err.text);
-        }
-        if (has_settled(&list) || i == TRIES - 1) {
-            break;
-        }
-        itr_goroutines_release(&list);
-        let_go();
-        nanosleep(&pause, NULL);
+    hold_settled_host(&list, has_settled);
+    for (size_t i = 0; i < list.count; i++) { /* while there is something to read */
+        check_thread(&list.items[i], &list.stacks);
     }
     make_it_dump(&list);
     read_dump();
@@ -445,24 +335,15 @@ static void check_library(const char *library) {
 }
 
 static void what_is_read_is_what_the_runtime_says(void **state) {
-    char libraries[] = INITRACE_STACKS_LIBRARIES;
     (void)state;
     differences = 0;
-    for (char *library = strtok(libraries, ":"); library != NULL; library = strtok(NULL, ":")) {
-        check_library(library);
-    }
+    for_each_library(check_library);
     assert_int_equal(differences, 0);
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    end_host();
-    return 0;
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(what_is_read_is_what_the_runtime_says, tear_down),
+        cmocka_unit_test_teardown(what_is_read_is_what_the_runtime_says, end_host_of_test),
     };
     return cmocka_run_group_tests_name("goroutines", tests, NULL, NULL);
 }
