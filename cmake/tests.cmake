@@ -191,6 +191,28 @@ else()
   set_tests_properties(self.evidence PROPERTIES TIMEOUT 600 RUN_SERIAL ON)
 endif()
 
+# Core files, opened with the debuggers that people use: gdb for a host with a Go library, Delve for a Go program.
+if(NOT WIN32)
+  list(GET itr_go_version_roots 0 itr_root)
+  list(GET itr_faulties 0 itr_faulty)
+  set(itr_go_host "${CMAKE_BINARY_DIR}/tests/gohost")
+  add_custom_command(OUTPUT "${itr_go_host}"
+    COMMAND ${CMAKE_COMMAND} -E env ${itr_golib_env} "GOROOT=${itr_root}" "GOCACHE=${itr_go_cache}" "GOPATH=${itr_go_cache}/path"
+            "${itr_root}/bin/go" build -trimpath -buildvcs=false -o "${itr_go_host}" main.go
+    DEPENDS platform/unix/tests/gohost/main.go "${itr_root}/bin/go"
+    WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}/platform/unix/tests/gohost"
+    JOB_POOL go VERBATIM)
+  add_custom_target(selftest_go_host ALL DEPENDS "${itr_go_host}")
+  itr_cmocka_test(self platform/unix/tests/self_core_gdb.c)
+  add_dependencies(self_core_gdb initrace host_library_host selftest_faulty)
+  target_compile_definitions(self_core_gdb PRIVATE "INITRACE_PROGRAM=\"$<TARGET_FILE:initrace>\""
+                             "INITRACE_LIBRARY_HOST=\"$<TARGET_FILE:host_library_host>\"" "INITRACE_FAULTY=\"${itr_faulty}\"")
+  itr_cmocka_test(self platform/unix/tests/self_core_delve.c)
+  add_dependencies(self_core_delve selftest_go_host)
+  target_compile_definitions(self_core_delve PRIVATE "INITRACE_PROGRAM=\"$<TARGET_FILE:initrace>\""
+                             "INITRACE_STACKS_HOST=\"${itr_go_host}\"")
+endif()
+
 # Hosts that hang and are left running. The host is one like any other: no sanitizer.
 if(NOT WIN32)
   add_executable(self_hanging_host platform/unix/tests/hanging_host.c)

@@ -9,6 +9,10 @@
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 
+#ifndef INITRACE_STACKS_LIBRARIES
+#error "INITRACE_STACKS_LIBRARIES names the libraries, separated by ':'"
+#endif
+
 enum {
     LEAST_GOROUTINES = 14, /* eleven of the library's own, main's and the runtime's */
     HEADER_SECTIONS = 40, /* offset of an ELF file's section headers, in its header */
@@ -337,7 +341,7 @@ static void check_library(const char *library) {
 static void what_is_read_is_what_the_runtime_says(void **state) {
     (void)state;
     differences = 0;
-    for_each_library(check_library);
+    for_each_library(INITRACE_STACKS_LIBRARIES, check_library);
     assert_int_equal(differences, 0);
 }
 

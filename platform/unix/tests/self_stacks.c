@@ -2,6 +2,10 @@
  * place that is known. */
 #include "platform/unix/tests/stacks_process.h"
 
+#ifndef INITRACE_STACKS_LIBRARIES
+#error "INITRACE_STACKS_LIBRARIES names the libraries, separated by ':'"
+#endif
+
 /* ---- what is said of it ---- */
 
 static const char *function_of(const struct itr_frame *frame) {
@@ -156,7 +160,7 @@ static void check_library(const char *library) {
 
 static void every_stack_is_found_whole(void **state) {
     (void)state;
-    for_each_library(check_library);
+    for_each_library(INITRACE_STACKS_LIBRARIES, check_library);
 }
 
 int main(void) {

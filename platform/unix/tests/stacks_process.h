@@ -1,9 +1,10 @@
-/* The process that stacks_host.c makes, with one library: started, held and shown, let go, ended. For tests only; it says
- * nothing of what is in it. */
+/* A process whose threads and goroutines come to known places (stacks_host.c with a library, say): started, held and
+ * shown, let go, ended. For tests only; it says nothing of what is in it. */
 #ifndef INITRACE_PLATFORM_UNIX_TESTS_STACKS_PROCESS_H
 #define INITRACE_PLATFORM_UNIX_TESTS_STACKS_PROCESS_H
 
 #include "framework/goroutines.h"
+#include "framework/tests/scratch.h"
 #include "platform/unix/snapshot_unix.h"
 
 #include <errno.h>
@@ -23,10 +24,10 @@
 #include <cmocka.h>
 
 #ifndef INITRACE_STACKS_HOST
-#error "INITRACE_STACKS_HOST names the program, INITRACE_STACKS_LIBRARIES the libraries, separated by ':'"
+#error "INITRACE_STACKS_HOST names the program"
 #endif
 
-enum { MODULES_MAX = 64, READY_MS = 20000, TRIES = 50 };
+enum { MODULES_MAX = 64, READY_MS = 20000, TRIES = 50, LIBRARIES_BYTES = 16384 };
 
 static struct {
     pid_t pid;
@@ -37,8 +38,8 @@ static struct {
     struct itr_target_module modules[MODULES_MAX];
 } host;
 
-/* Until all its threads are where they stay; goroutines may be under way yet. */
-static void start_host(const char *library) {
+/* Until it says that it is ready: goroutines may be under way yet. `argument` is its only one. */
+SCRATCH_UNUSED static void start_host(const char *argument) {
     int out[2];
     int err[2];
     struct pollfd ready = {.events = POLLIN};
@@ -56,7 +57,7 @@ static void start_host(const char *library) {
         close(out[1]);
         close(err[1]);
         setenv("GOTRACEBACK", "system", 1);
-        execl(INITRACE_STACKS_HOST, "stacks_host", library, (char *)NULL);
+        execl(INITRACE_STACKS_HOST, "host", argument, (char *)NULL);
         _exit(127);
     }
     close(out[1]);
@@ -115,7 +116,7 @@ static void let_host_go(void) {
 }
 
 /* Holds it as soon as all goroutines are where they stay, which they have no way to say; the caller releases `list`. */
-static void hold_settled_host(struct itr_goroutines *list, bool (*has_settled)(const struct itr_goroutines *)) {
+SCRATCH_UNUSED static void hold_settled_host(struct itr_goroutines *list, bool (*has_settled)(const struct itr_goroutines *)) {
     for (int i = 0; i < TRIES; i++) {
         struct itr_error err = {0};
         hold_host();
@@ -131,10 +132,12 @@ static void hold_settled_host(struct itr_goroutines *list, bool (*has_settled)(c
     }
 }
 
-/* For each library one check. */
-static void for_each_library(void (*check)(const char *library)) {
-    char libraries[] = INITRACE_STACKS_LIBRARIES;
+/* For each of the libraries, whose names are separated by ':', one check. */
+SCRATCH_UNUSED static void for_each_library(const char *list, void (*check)(const char *library)) {
+    char libraries[LIBRARIES_BYTES];
     size_t count = 0;
+    assert_true(strlen(list) < sizeof libraries);
+    memcpy(libraries, list, strlen(list) + 1);
     for (char *library = strtok(libraries, ":"); library != NULL; library = strtok(NULL, ":"), count++) {
         print_message("%s\n", library);
         check(library);
@@ -142,7 +145,7 @@ static void for_each_library(void (*check)(const char *library)) {
     assert_true(count > 0);
 }
 
-static int end_host_of_test(void **state) {
+SCRATCH_UNUSED static int end_host_of_test(void **state) {
     (void)state;
     end_host();
     return 0;
