@@ -93,7 +93,7 @@ struct itrp_debug_plan {
      * now and then all on one processor. */
     bool chaos;
     uint64_t chaos_seed;
-    uint64_t chaos_hold_ns; /* longest single hold; 0: 2 ms */
+    uint64_t chaos_hold_ns; /* longest single hold; 0: 2 ms, on Windows 64 ms */
     /* At the hit the host is left stopped as a whole, with no debugger attached, so that a person's own can
      * attach; the report's `paused` is set then, and the caller ends the process when it is done. */
     enum itrp_debug_pause pause;

@@ -773,8 +773,8 @@ static void test_fault(void **context) {
 
 /* ---- chaos ---- */
 
-/* Until each of the two was first some times: under Wine the one that is seldom first is so in one of ten to thirteen
- * races, so that 400 without 4 of them come once in 10^9 tests. */
+/* Until each of the two was first some times: the one that is seldom first is so in one of two to five races, under Wine
+ * too, so that 400 without 4 of them do not come. */
 static void test_chaos_decides_a_race(void **context) {
     unsigned first[3] = {0};
     unsigned holds = 0;

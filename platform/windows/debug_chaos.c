@@ -1,16 +1,19 @@
 /* Perturbed scheduling of a debugged host: holds, priorities, one processor for all. Every choice is drawn from
- * the plan's seed; when it is made follows the host's own events and the clock. Windows does not tell who
- * created a thread: at a birth all others may be held, the creator among them. */
+ * the plan's seed; when it is made follows the host's own events and the clock. */
 #include "platform/windows/debug_windows.h"
 
 enum {
     ONE_IN_BIRTHS = 2,     /* births at which the newborn is held */
-    ONE_IN_CREATORS = 3,   /* births at which the others are */
+    ONE_IN_CREATORS = 3,   /* births whose creator is, as it comes back from that */
     ONE_IN_PRIORITIES = 2, /* births at which a priority is changed */
     ONE_IN_PROCESSORS = 8, /* random moments at which the number of processors changes */
+    HOLD_SIZES = 8,        /* the longest one, half of it, and so on */
 };
-/* The longest one, when the plan names none: under Wine a creator that is held for 2 ms is first all the same. */
-#define HOLD_NS UINT64_C(8000000)
+/* The longest one, when the plan names none. How long a newborn needs until it can be first differs by an order of magnitude
+ * (under Wine 2 ms, on a busy machine more than 8 ms): holds of all lengths up to the longest are as likely. */
+#define HOLD_NS UINT64_C(64000000)
+/* Longest time between two random moments. */
+#define MOMENT_NS UINT64_C(16000000)
 
 static uint64_t longest_ns(const struct itrp_windows_debugger *debugger) {
     return debugger->plan->chaos_hold_ns != 0 ? debugger->plan->chaos_hold_ns : HOLD_NS;
@@ -21,21 +24,14 @@ static bool is_drawn(struct itrp_windows_debugger *debugger, uint64_t one_in) {
 }
 
 static void hold(struct itrp_windows_debugger *debugger, struct itrp_windows_thread *thread) {
-    uint64_t ns = itr_random_between(&debugger->random, 1, longest_ns(debugger));
+    uint64_t size_ns = longest_ns(debugger) >> itr_random_below(&debugger->random, HOLD_SIZES);
+    uint64_t ns = itr_random_between(&debugger->random, size_ns / 2, size_ns);
     if (thread->held_until_ns != 0 || thread->id == debugger->code.over_thread ||
         SuspendThread(thread->handle) == (DWORD)-1) {
         return; /* held already, or all others stand until it has made a step, or gone */
     }
     thread->held_until_ns = uv_hrtime() + ns;
     debugger->report.chaos_holds++;
-}
-
-static void hold_others(struct itrp_windows_debugger *debugger, const struct itrp_windows_thread *newborn) {
-    for (size_t i = 0; i < debugger->thread_count; i++) {
-        if (&debugger->threads[i] != newborn) {
-            hold(debugger, &debugger->threads[i]);
-        }
-    }
 }
 
 static struct itrp_windows_thread *draw_thread(struct itrp_windows_debugger *debugger) {
@@ -58,8 +54,7 @@ static void draw_processors(struct itrp_windows_debugger *debugger) {
 }
 
 static void draw_moment(struct itrp_windows_debugger *debugger, uint64_t now_ns) {
-    debugger->chaos_next_ns =
-        now_ns + itr_random_between(&debugger->random, 1, 2 * longest_ns(debugger));
+    debugger->chaos_next_ns = now_ns + itr_random_between(&debugger->random, 1, MOMENT_NS);
 }
 
 void itrp_windows_chaos_begin(struct itrp_windows_debugger *debugger) {
@@ -70,6 +65,7 @@ void itrp_windows_chaos_begin(struct itrp_windows_debugger *debugger) {
     debugger->random = itr_random_seed(debugger->plan->chaos_seed);
     GetProcessAffinityMask(GetCurrentProcess(), &debugger->processors, &of_system);
     draw_moment(debugger, uv_hrtime());
+    itrp_windows_births_watch(debugger);
 }
 
 void itrp_windows_chaos_birth(struct itrp_windows_debugger *debugger,
@@ -80,11 +76,14 @@ void itrp_windows_chaos_birth(struct itrp_windows_debugger *debugger,
     if (is_drawn(debugger, ONE_IN_BIRTHS)) {
         hold(debugger, thread);
     }
-    if (is_drawn(debugger, ONE_IN_CREATORS)) {
-        hold_others(debugger, thread);
-    }
     if (is_drawn(debugger, ONE_IN_PRIORITIES)) {
         draw_priority(debugger, draw_thread(debugger));
+    }
+}
+
+void itrp_windows_chaos_made(struct itrp_windows_debugger *debugger, struct itrp_windows_thread *thread) {
+    if (is_drawn(debugger, ONE_IN_CREATORS)) {
+        hold(debugger, thread);
     }
 }
 

@@ -51,6 +51,7 @@ static bool write_exit_byte(struct itrp_windows_debugger *debugger, uint8_t byte
 
 static void hide_breakpoints(struct itrp_windows_debugger *debugger, bool hidden) {
     itrp_windows_code_lift(debugger, hidden);
+    itrp_windows_births_lift(debugger, hidden);
     if (debugger->evidence.exit_is_in) {
         write_exit_byte(debugger, hidden ? debugger->evidence.exit_original : BREAKPOINT);
     }

@@ -194,6 +194,7 @@ static void pause_host(struct itrp_windows_debugger *debugger, DWORD hit_thread)
     DebugSetProcessKillOnExit(FALSE);
     ContinueDebugEvent(debugger->id, hit_thread, DBG_CONTINUE);
     drain(debugger);
+    itrp_windows_births_lift(debugger, true);
     if (!DebugActiveProcessStop(debugger->id)) {
         itrp_windows_debug_fail(debugger, GetLastError(), "leave the host to another debugger");
     }

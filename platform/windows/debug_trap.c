@@ -158,7 +158,8 @@ DWORD itrp_windows_on_exception(struct itrp_windows_debugger *debugger, DWORD th
     const EXCEPTION_RECORD *from = &info->ExceptionRecord;
     struct itrp_windows_thread *thread = itrp_windows_thread_of(debugger, thread_id);
     uint64_t address = (uint64_t)(uintptr_t)from->ExceptionAddress;
-    if (itrp_windows_evidence_trap(debugger, thread_id, from)) {
+    if (itrp_windows_births_trap(debugger, thread_id, from) ||
+        itrp_windows_evidence_trap(debugger, thread_id, from)) {
         return DBG_CONTINUE;
     }
     enum itrp_windows_whose owner =

@@ -54,6 +54,7 @@ enum {
     ITRP_WINDOWS_PLACES_MAX = 3,
     ITRP_WINDOWS_MODULES_MAX = 128,
     ITRP_WINDOWS_BREAKPOINTS_MAX = 8,    /* in the code at the same time */
+    ITRP_WINDOWS_BIRTHS_MAX = 8,         /* breakpoints of debug_births.c */
     ITRP_WINDOWS_BREAKPOINTS_PAST = 256, /* of those taken out again that are remembered */
 };
 
@@ -182,6 +183,8 @@ struct itrp_windows_debugger {
     uint64_t chaos_next_ns;
     DWORD_PTR processors;
     bool one_processor;
+    uint64_t births[ITRP_WINDOWS_BIRTHS_MAX]; /* where breakpoints stand, see debug_births.c */
+    uint32_t birth_count;
 };
 
 /* The debugger cannot go on: notes why, unless the host has ended meanwhile, and ends the host. */
@@ -328,11 +331,22 @@ void itrp_windows_evidence_look(struct itrp_windows_debugger *debugger);
 /* There will be no more events: nobody need wait any more. */
 void itrp_windows_evidence_end(struct itrp_windows_debugger *debugger);
 
+/* ---- debug_births.c ---- */
+
+void itrp_windows_births_watch(struct itrp_windows_debugger *debugger);
+/* Takes the breakpoints out while nobody runs, or puts them in again. */
+void itrp_windows_births_lift(const struct itrp_windows_debugger *debugger, bool lifted);
+/* True if the exception was one of them; the thread goes on behind it. */
+bool itrp_windows_births_trap(struct itrp_windows_debugger *debugger, DWORD thread_id,
+                              const EXCEPTION_RECORD *record);
+
 /* ---- debug_chaos.c ---- */
 
 void itrp_windows_chaos_begin(struct itrp_windows_debugger *debugger);
 void itrp_windows_chaos_birth(struct itrp_windows_debugger *debugger,
                               struct itrp_windows_thread *thread);
+/* The thread has just made another one, or let one go. */
+void itrp_windows_chaos_made(struct itrp_windows_debugger *debugger, struct itrp_windows_thread *thread);
 /* Does what is due; returns when it wants to be called again, UINT64_MAX: never. */
 uint64_t itrp_windows_chaos_turn(struct itrp_windows_debugger *debugger, uint64_t now_ns);
 
