@@ -5,21 +5,13 @@
 
 #include <string.h>
 
-#define BREAKPOINT 0xCC
-#define RETURN     0xC3
+#define RETURN 0xC3
 
 enum { STUB_BYTES = 32 };
 
-static bool write_byte(const struct itrp_windows_debugger *debugger, uint64_t address, uint8_t byte) {
-    void *to = (void *)(uintptr_t)address; /* NOLINT(performance-no-int-to-ptr) */
-    SIZE_T done = 0;
-    bool written = WriteProcessMemory(debugger->process, to, &byte, 1, &done) && done == 1;
-    FlushInstructionCache(debugger->process, to, 1);
-    return written;
-}
-
 static void watch_return(struct itrp_windows_debugger *debugger, uint64_t address) {
-    if (debugger->birth_count < ITRP_WINDOWS_BIRTHS_MAX && write_byte(debugger, address, BREAKPOINT)) {
+    if (debugger->birth_count < ITRP_WINDOWS_BIRTHS_MAX &&
+        itrp_windows_write_code(debugger, address, ITRP_WINDOWS_BREAKPOINT)) {
         debugger->births[debugger->birth_count++] = address;
     }
 }
@@ -52,7 +44,7 @@ void itrp_windows_births_watch(struct itrp_windows_debugger *debugger) {
 
 void itrp_windows_births_lift(const struct itrp_windows_debugger *debugger, bool lifted) {
     for (uint32_t i = 0; i < debugger->birth_count; i++) {
-        write_byte(debugger, debugger->births[i], lifted ? RETURN : BREAKPOINT);
+        itrp_windows_write_code(debugger, debugger->births[i], lifted ? RETURN : ITRP_WINDOWS_BREAKPOINT);
     }
 }
 

@@ -9,7 +9,6 @@
 
 #include <string.h>
 
-#define BREAKPOINT 0xCC
 #define PUSH_FLAGS 0x9C
 
 /* A thread that is not over its breakpoint by then waits for something, perhaps for one of the others. */
@@ -32,11 +31,18 @@ bool itrp_windows_code_is_in(struct itrp_windows_debugger *debugger, uint64_t ad
     return find(&debugger->code, address) != NULL;
 }
 
-static bool write_byte(struct itrp_windows_debugger *debugger, uint64_t address, uint8_t byte) {
+bool itrp_windows_write_code(const struct itrp_windows_debugger *debugger, uint64_t address, uint8_t byte) {
     void *to = (void *)(uintptr_t)address; /* NOLINT(performance-no-int-to-ptr) */
     SIZE_T done = 0;
-    if (WriteProcessMemory(debugger->process, to, &byte, 1, &done) && done == 1) {
-        FlushInstructionCache(debugger->process, to, 1);
+    if (!WriteProcessMemory(debugger->process, to, &byte, 1, &done) || done != 1) {
+        return false;
+    }
+    FlushInstructionCache(debugger->process, to, 1);
+    return true;
+}
+
+static bool write_byte(struct itrp_windows_debugger *debugger, uint64_t address, uint8_t byte) {
+    if (itrp_windows_write_code(debugger, address, byte)) {
         return true;
     }
     itrp_windows_debug_fail(debugger, GetLastError(), "write a breakpoint into the host's code");
@@ -49,7 +55,7 @@ static void put_in(struct itrp_windows_debugger *debugger, uint64_t address) {
     breakpoint->address = address;
     if (!itrp_windows_peek(debugger, address, &breakpoint->original, 1)) {
         itrp_windows_debug_fail(debugger, GetLastError(), "read the host's code");
-    } else if (write_byte(debugger, address, BREAKPOINT)) {
+    } else if (write_byte(debugger, address, ITRP_WINDOWS_BREAKPOINT)) {
         code->in_count++;
     }
 }
@@ -58,7 +64,7 @@ static void take_out(struct itrp_windows_debugger *debugger,
                      struct itrp_windows_breakpoint *breakpoint) {
     struct itrp_windows_code *code = &debugger->code;
     write_byte(debugger, breakpoint->address, breakpoint->original);
-    if (breakpoint->original != BREAKPOINT) {
+    if (breakpoint->original != ITRP_WINDOWS_BREAKPOINT) {
         code->past[code->past_count++ % ITRP_WINDOWS_BREAKPOINTS_PAST] = breakpoint->address;
     }
     *breakpoint = code->in[--code->in_count];
@@ -146,7 +152,7 @@ void itrp_windows_code_library_gone(struct itrp_windows_debugger *debugger) {
 void itrp_windows_code_lift(struct itrp_windows_debugger *debugger, bool lifted) {
     for (uint32_t i = 0; i < debugger->code.in_count; i++) {
         const struct itrp_windows_breakpoint *breakpoint = &debugger->code.in[i];
-        write_byte(debugger, breakpoint->address, lifted ? breakpoint->original : BREAKPOINT);
+        write_byte(debugger, breakpoint->address, lifted ? breakpoint->original : ITRP_WINDOWS_BREAKPOINT);
     }
 }
 
@@ -170,7 +176,7 @@ bool itrp_windows_code_step_over(struct itrp_windows_debugger *debugger,
                                  struct itrp_windows_thread *thread, CONTEXT *context) {
     struct itrp_windows_code *code = &debugger->code;
     const struct itrp_windows_breakpoint *breakpoint = find(code, context->Rip);
-    if (breakpoint == NULL || breakpoint->original == BREAKPOINT) {
+    if (breakpoint == NULL || breakpoint->original == ITRP_WINDOWS_BREAKPOINT) {
         return false;
     }
     code->over_thread = thread->id;

@@ -11,8 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BREAKPOINT 0xCC
-
 /* To stop the host and read what is read at once. */
 #define GATHER_NS UINT64_C(8000000000)
 /* Longest look at a standing host: long stacks and a minidump of gigabytes. */
@@ -42,18 +40,14 @@ static bool is_fatal(const EXCEPTION_DEBUG_INFO *info) {
 /* ---- the debugger's own changes ---- */
 
 static bool write_exit_byte(struct itrp_windows_debugger *debugger, uint8_t byte) {
-    void *to = (void *)(uintptr_t)debugger->evidence.exit_address; /* NOLINT(performance-no-int-to-ptr) */
-    SIZE_T done = 0;
-    bool written = WriteProcessMemory(debugger->process, to, &byte, 1, &done) && done == 1;
-    FlushInstructionCache(debugger->process, to, 1);
-    return written;
+    return itrp_windows_write_code(debugger, debugger->evidence.exit_address, byte);
 }
 
 static void hide_breakpoints(struct itrp_windows_debugger *debugger, bool hidden) {
     itrp_windows_code_lift(debugger, hidden);
     itrp_windows_births_lift(debugger, hidden);
     if (debugger->evidence.exit_is_in) {
-        write_exit_byte(debugger, hidden ? debugger->evidence.exit_original : BREAKPOINT);
+        write_exit_byte(debugger, hidden ? debugger->evidence.exit_original : ITRP_WINDOWS_BREAKPOINT);
     }
 }
 
@@ -196,7 +190,7 @@ void itrp_windows_evidence_begin(struct itrp_windows_debugger *debugger) {
         return; /* another ntdll: its end is not watched */
     }
     evidence->exit_original = there[0];
-    evidence->exit_is_in = evidence->exit_was_in = write_exit_byte(debugger, BREAKPOINT);
+    evidence->exit_is_in = evidence->exit_was_in = write_exit_byte(debugger, ITRP_WINDOWS_BREAKPOINT);
 }
 
 /* 0: all other threads, as the first step of the end. */

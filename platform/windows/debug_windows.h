@@ -49,6 +49,8 @@ void itrp_windows_debugger_free(struct itrp_windows_debugger *debugger);
 
 /* In EFLAGS: a trap after the next instruction. */
 #define ITRP_WINDOWS_TRAP_FLAG 0x100u
+/* The instruction that stands in the place of another one's first byte. */
+#define ITRP_WINDOWS_BREAKPOINT 0xCC
 
 enum {
     ITRP_WINDOWS_PLACES_MAX = 3,
@@ -255,6 +257,8 @@ void itrp_windows_code_library_gone(struct itrp_windows_debugger *debugger);
 /* Puts into bytes read at `address` what the host itself has there. */
 void itrp_windows_code_hide(const struct itrp_windows_debugger *debugger, uint64_t address,
                             void *bytes, size_t count);
+/* Writes a byte of the host's code; false, with the system's last error, if that cannot be. */
+bool itrp_windows_write_code(const struct itrp_windows_debugger *debugger, uint64_t address, uint8_t byte);
 /* Takes all of them out while nobody runs, or puts them in again. */
 void itrp_windows_code_lift(struct itrp_windows_debugger *debugger, bool lifted);
 bool itrp_windows_code_is_in(struct itrp_windows_debugger *debugger, uint64_t address);
