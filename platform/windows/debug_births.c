@@ -61,9 +61,12 @@ bool itrp_windows_births_trap(struct itrp_windows_debugger *debugger, DWORD thre
         return false;
     }
     uint64_t back = 0;
-    if (!itrp_windows_get_context(debugger, thread, &context) ||
-        !itrp_windows_peek(debugger, context.Rsp, &back, sizeof back)) {
+    if (!itrp_windows_get_context(debugger, thread, &context)) {
         return true; /* it is ending */
+    }
+    if (!itrp_windows_peek(debugger, context.Rsp, &back, sizeof back)) {
+        itrp_windows_debug_fail(debugger, GetLastError(), "read where a thread goes back to");
+        return true;
     }
     context.Rip = back;
     context.Rsp += sizeof back;
