@@ -214,15 +214,14 @@ if(NOT WIN32)
 endif()
 
 # Hosts that hang and are left running. The host is one like any other: no sanitizer.
-if(NOT WIN32)
-  add_executable(self_hanging_host platform/unix/tests/hanging_host.c)
-  target_link_libraries(self_hanging_host PRIVATE initrace_host)
-  set_target_properties(self_hanging_host PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
-  itr_cmocka_test(self platform/unix/tests/self_keep_hung.c)
-  add_dependencies(self_keep_hung initrace self_hanging_host)
-  target_compile_definitions(self_keep_hung PRIVATE "INITRACE_PROGRAM=\"$<TARGET_FILE:initrace>\""
-                             "INITRACE_HANGING_HOST=\"$<TARGET_FILE:self_hanging_host>\"")
-endif()
+add_executable(self_hanging_host framework/tests/hanging_host.c)
+target_link_libraries(self_hanging_host PRIVATE initrace_host PkgConfig::LIBUV)
+set_target_properties(self_hanging_host PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
+itr_cmocka_test(self framework/tests/self_keep_hung.c)
+target_sources(self_keep_hung PRIVATE platform/${itr_platform}/tests/family.c)
+add_dependencies(self_keep_hung initrace self_hanging_host)
+target_compile_definitions(self_keep_hung PRIVATE "INITRACE_PROGRAM=\"$<TARGET_FILE:initrace>\""
+                           "INITRACE_HANGING_HOST=\"$<TARGET_FILE:self_hanging_host>\"")
 
 # ---- planted windows and races, to be found blind ----
 

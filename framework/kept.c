@@ -12,6 +12,9 @@ void itr_kept_describe(uint32_t process, struct itr_text *out) {
         word = "or:";
     }
     itr_text_printf(out, "  %-12s %s%" PRIu32 "\n", "end it with:", itrp_end_command(), process);
+    if (itrp_attach_note() != NULL) {
+        itr_text_printf(out, "  (%s)\n", itrp_attach_note());
+    }
 }
 
 json_t *itr_kept_to_json(uint32_t process) {

@@ -41,6 +41,7 @@ int main(int argc, char **argv) {
     struct itr_error error = {0};
     int code = ITR_EXIT_EXPECTED;
 
+    itrp_help_if_asked();
     if (itr_options_read(&options, argc, argv, &error) != ITR_OK) {
         return itr_complain(&error);
     }

@@ -70,12 +70,12 @@ static const struct option table[] = {
     {"deadline", "TIME", RUN | LOCATE, TIME, AT(deadline_ns), NOWHERE, "longest life of a host"},
     {"evidence", "N", RUN, NUMBER, AT(evidence), NOWHERE,
      "of each signature's first N failing trials take evidence: of a host that hangs before its end, else by firing the trial "
-     "again under a debugger, uncounted (1; 0: none; Linux)"},
+     "again under a debugger, uncounted (1; 0: none)"},
     {"core-limit", "MIB", RUN, NUMBER, AT(core_limit_mib), NOWHERE, "longest core file in that evidence (32; 0: none)"},
     {"core-total", "MIB", RUN, NUMBER, AT(core_total_mib), NOWHERE, "room for all of them: the oldest are removed (512)"},
     {"keep-hung", "[=N]", RUN, NUMBER, AT(keep_hung), NOWHERE,
      "leave the first N hosts that hang running (1, if no N is given) and print how to attach to them and how to end them "
-     "(0: none; Linux)"},
+     "(0: none)"},
     {"no-exception-record", NULL, RUN | LOCATE, FLAG, AT(no_exception_record), NOWHERE,
      "install no vectored exception handler in the host (Windows)"},
     {"host", "PROGRAM", RUN | LOCATE, WORD, AT(host), NOWHERE, "without a case: this host program (library_host)"},

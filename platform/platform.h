@@ -47,9 +47,14 @@ bool itrp_can_send(enum itr_event event, enum itr_delivery delivery);
 /* The delivery used when neither case nor command line names one. */
 enum itr_delivery itrp_default_delivery(enum itr_event event);
 
+/* Call before anything else in main(), before the command line is read. In a process that the runner started as a helper
+ * of its own does that helper's work and exits (Windows: the reader of a kept host's output, itrp_process_keep()); does
+ * nothing in any other. */
+void itrp_help_if_asked(void);
+
 /* ---- guard: nothing outlives the runner ---- */
 
-/* Call first in main(), before any thread. After it, whatever happens to this program, SIGKILL and
+/* Call early in main(), before any thread. After it, whatever happens to this program, SIGKILL and
  * TerminateProcess included, every process started with itrp_process_start() ends with its tree.
  * unix: forks; the original process stays behind as the guard of the worker that returns from here,
  * passes signals sent to it on to the worker, and exits as the worker does. Windows: a job object that
@@ -161,12 +166,17 @@ struct itrp_keep {
  * the itrp_process, it is not ended, nor told of. The one exception to what itrp_guard_enter() promises, for this host
  * with its tree. From the loop's thread; itrp_process_close() must follow. After a failure the host stands as before.
  * ITR_E_UNSUPPORTED for one that is debugged or recorded, or does not stand; ITR_E_LIMIT.
- * unix: a process of the runner's (its name "initrace-output") reads the pipes until nobody has them open any more.
- * What the host's children leave behind when they die is not its tree. */
+ * A process of the runner's reads the pipes until nobody has them open any more.
+ * unix: its name is "initrace-output". What the host's children leave behind when they die is not its tree.
+ * Windows: it is this program once more, its command line begins with that name. The host's tree ends with the host, as
+ * its job does, whose last handle is the host's own from then on. A job that the runner itself was started in is not the
+ * runner's to open. */
 enum itr_status itrp_process_keep(struct itrp_process *process, const struct itrp_keep *keep,
                                   struct itr_error *err) ITR_MUST_USE;
 /* How a person ends such a host, its tree too; the process id to follow: "kill -s KILL -- -". Static. */
 const char *itrp_end_command(void);
+/* What a person must know of this and the commands to attach, one line; NULL: nothing. Static. */
+const char *itrp_attach_note(void);
 
 /* ---- other people's tools, at a host that stands stopped ---- */
 

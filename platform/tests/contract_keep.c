@@ -25,6 +25,7 @@ static char program[4096];
 static char directory[4096];
 static uv_file output[2]; /* the host's pipe, for both streams */
 static unsigned exits;
+static int kept; /* its process id; 0: none is left */
 
 static void on_exit_of(struct itrp_process *process, void *context) {
     (void)process;
@@ -117,6 +118,7 @@ static void a_standing_one_lives_on(void **state) {
     if (itrp_process_stop(process, STOP_MS, &error) != ITR_OK || itrp_process_keep(process, &keep, &error) != ITR_OK) {
         fail_msg("%s", error.text);
     }
+    kept = id;
     assert_null(itrp_process_snapshot(process));
     itrp_process_kill(process); /* it is not ours any more */
     itrp_process_close(process);
@@ -133,7 +135,18 @@ static void a_standing_one_lives_on(void **state) {
     uv_sleep(50); /* what would come more */
     assert_int_equal(file_bytes(keep.output_path) + file_bytes(keep.error_path), LIMIT);
     assert_int_equal(uv_kill(id, SIGKILL), 0);
+    kept = 0;
     close_file(output[1]);
+}
+
+/* Of a test that failed before its end. */
+static int end_kept(void **state) {
+    (void)state;
+    if (kept != 0) {
+        uv_kill(kept, SIGKILL);
+        kept = 0;
+    }
+    return 0;
 }
 
 static int set_up_group(void **state) {
@@ -158,12 +171,13 @@ static int tear_down_group(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_that_does_not_stand_is_not_kept),
-        cmocka_unit_test(a_standing_one_lives_on),
+        cmocka_unit_test_teardown(a_standing_one_lives_on, end_kept),
     };
     const struct CMUnitTest without[] = {
         cmocka_unit_test(one_that_does_not_stand_is_not_kept),
     };
     char why[256];
+    itrp_help_if_asked();
     if (itrp_guard_enter(NULL) != ITR_OK) {
         return 1;
     }

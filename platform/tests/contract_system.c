@@ -108,6 +108,7 @@ static void test_what_other_tools_can_do_is_said(void **context) {
         assert_true(strlen(*command) > 1);
         assert_null(strchr(*command, '\n'));
     }
+    assert_true(itrp_attach_note() == NULL || strchr(itrp_attach_note(), '\n') == NULL);
     bool can_attach = itrp_can_attach_gdb(attach, sizeof attach);
     assert_int_not_equal(attach[0], '\0'); /* where gdb is, or why not */
     assert_null(strchr(attach, '\n'));

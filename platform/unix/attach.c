@@ -24,6 +24,10 @@ const char *itrp_end_command(void) {
     return "kill -s KILL -- -";
 }
 
+const char *itrp_attach_note(void) {
+    return NULL;
+}
+
 static bool read_text(const char *path, char *text, size_t room) {
     int file = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t got = file >= 0 ? read(file, text, room - 1) : -1;

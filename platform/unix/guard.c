@@ -18,6 +18,10 @@
 
 #define CLEAN_UP_MS 10000
 
+/* Helpers are forked here: none begins in main(). */
+void itrp_help_if_asked(void) {
+}
+
 /* Descriptors 0 to 3 must be taken, so that none of the runner's own ever lies where a host's
  * standard streams and ledger go. */
 static bool reserve_low_descriptors(void) {

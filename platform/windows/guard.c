@@ -1,7 +1,10 @@
 /* The guard on Windows: this program joins a job that ends with its last handle, so that whatever
- * it starts, or is just starting, ends with it. The jobs of single processes are process.c's. */
+ * it starts, or is just starting, ends with it. The jobs of single processes are process.c's, and all
+ * that guards them once a host is kept. */
 #include "platform/platform.h"
 #include "platform/windows/runner_windows.h"
+
+static HANDLE guard;
 
 HANDLE itrp_windows_make_job(void) {
     JOBOBJECT_EXTENDED_LIMIT_INFORMATION limits = {0};
@@ -29,6 +32,12 @@ enum itr_status itrp_guard_enter(struct itr_error *err) {
         }
         return itrp_windows_fail(err, ITR_E_SYSTEM, error, "cannot guard what this program starts");
     }
-    /* The handle stays open until the process ends: closing it would end the process. */
+    guard = job; /* it stays open until the process ends: closing it would end the process */
     return ITR_OK;
+}
+
+bool itrp_windows_guard_let_go(void) {
+    JOBOBJECT_EXTENDED_LIMIT_INFORMATION none = {0};
+    return guard == NULL ||
+           SetInformationJobObject(guard, JobObjectExtendedLimitInformation, &none, sizeof none);
 }

@@ -1,6 +1,6 @@
 /* Processes on Windows: each in a job of its own that ends with its handle, with exactly four
  * handles inherited, its end told to the loop. It reads neither output nor ledger; command_line.c
- * makes the texts that CreateProcess wants. */
+ * makes the texts that CreateProcess wants, launch.c calls it. */
 #include "platform/platform.h"
 #include "platform/windows/debug_windows.h"
 #include "platform/windows/runner_windows.h"
@@ -10,8 +10,6 @@
 
 enum {
     INHERITED = 4, /* standard input, output, error, ledger */
-    ATTRIBUTES = 2,
-    START_TRIES = 5,
     STRAYS_MAX = 256,
 };
 
@@ -31,18 +29,10 @@ struct itrp_process {
     struct itrp_exit exit;
     uint32_t id;
     bool exited;
+    bool kept; /* given up: it is not ended any more */
 };
 
 /* ---- start ---- */
-
-static HANDLE inheritable_copy(HANDLE handle) {
-    HANDLE copy = NULL;
-    HANDLE self = GetCurrentProcess();
-    if (!DuplicateHandle(self, handle, self, &copy, 0, TRUE, DUPLICATE_SAME_ACCESS)) {
-        return NULL;
-    }
-    return copy;
-}
 
 static HANDLE open_null(void) {
     SECURITY_ATTRIBUTES inherited = {.nLength = sizeof inherited, .bInheritHandle = TRUE};
@@ -64,84 +54,15 @@ static void close_handles(HANDLE *handles, size_t count) {
 static enum itr_status open_inherited(HANDLE *handles, const struct itrp_process_spec *spec,
                                       struct itr_error *err) {
     handles[0] = open_null();
-    handles[1] = inheritable_copy(uv_get_osfhandle(spec->output));
-    handles[2] = inheritable_copy(uv_get_osfhandle(spec->error));
-    handles[3] = spec->ledger != NULL ? inheritable_copy((HANDLE)spec->ledger->handle) : NULL;
+    handles[1] = itrp_windows_inheritable_copy(uv_get_osfhandle(spec->output));
+    handles[2] = itrp_windows_inheritable_copy(uv_get_osfhandle(spec->error));
+    handles[3] = spec->ledger != NULL ? itrp_windows_inheritable_copy((HANDLE)spec->ledger->handle) : NULL;
     if (handles[0] == NULL || handles[1] == NULL || handles[2] == NULL ||
         (spec->ledger != NULL && handles[3] == NULL)) {
         return itrp_windows_fail(err, ITR_E_SYSTEM, GetLastError(),
                                  "%s: cannot hand over its streams and ledger", spec->program);
     }
     return ITR_OK;
-}
-
-/* What CreateProcess is called with. */
-struct launch {
-    wchar_t *program;
-    wchar_t *directory;
-    wchar_t *command_line;
-    wchar_t *environment;
-    HANDLE *inherited;
-    DWORD inherited_count;
-    HANDLE *job;
-    bool own_console;
-    bool debugged; /* by the calling thread */
-};
-
-/* Under Wine 8 CreateProcess fails with ERROR_INTERNAL_ERROR (1359) now and then: once more, a
- * moment later, it works. */
-static DWORD create_process(const struct launch *launch, STARTUPINFOEXW *start,
-                            PROCESS_INFORMATION *created) {
-    /* A host without a console hears no Ctrl-C meant for the runner. CREATE_NO_WINDOW would start a
-     * conhost for each and halve the rate. */
-    DWORD flags = CREATE_UNICODE_ENVIRONMENT | EXTENDED_STARTUPINFO_PRESENT |
-                  (launch->own_console ? CREATE_NEW_CONSOLE : DETACHED_PROCESS) |
-                  (launch->debugged ? DEBUG_ONLY_THIS_PROCESS : 0);
-    DWORD error = 0;
-    for (DWORD i = 0; i < START_TRIES; i++) {
-        if (CreateProcessW(launch->program, launch->command_line, NULL, NULL, TRUE, flags,
-                           launch->environment, launch->directory, &start->StartupInfo, created)) {
-            return 0;
-        }
-        error = GetLastError();
-        if (error != ERROR_INTERNAL_ERROR) {
-            break;
-        }
-        Sleep(1u << i);
-    }
-    return error;
-}
-
-/* Handle list: exactly these are inherited. Job list: the process is in its job from its first
- * instruction on. */
-static DWORD launch_process(const struct launch *launch, PROCESS_INFORMATION *created) {
-    STARTUPINFOEXW start = {.StartupInfo = {.cb = sizeof start,
-                                            .dwFlags = STARTF_USESTDHANDLES | STARTF_USESHOWWINDOW,
-                                            .wShowWindow = SW_HIDE,
-                                            .hStdInput = launch->inherited[0],
-                                            .hStdOutput = launch->inherited[1],
-                                            .hStdError = launch->inherited[2]}};
-    SIZE_T bytes = 0;
-    InitializeProcThreadAttributeList(NULL, ATTRIBUTES, 0, &bytes);
-    start.lpAttributeList = malloc(bytes);
-    if (start.lpAttributeList == NULL ||
-        !InitializeProcThreadAttributeList(start.lpAttributeList, ATTRIBUTES, 0, &bytes)) {
-        free(start.lpAttributeList);
-        return ERROR_NOT_ENOUGH_MEMORY;
-    }
-    DWORD error = 0;
-    if (!UpdateProcThreadAttribute(start.lpAttributeList, 0, PROC_THREAD_ATTRIBUTE_HANDLE_LIST,
-                                   launch->inherited, launch->inherited_count * sizeof(HANDLE),
-                                   NULL, NULL) ||
-        !UpdateProcThreadAttribute(start.lpAttributeList, 0, PROC_THREAD_ATTRIBUTE_JOB_LIST,
-                                   launch->job, sizeof *launch->job, NULL, NULL)) {
-        error = GetLastError();
-    } else {
-        error = create_process(launch, &start, created);
-    }
-    DeleteProcThreadAttributeList(start.lpAttributeList);
-    free(start.lpAttributeList);
-    return error;
 }
 
 static enum itr_status status_of(DWORD error) {
@@ -154,9 +75,10 @@ static enum itr_status start_in_job(struct itrp_process *process,
                                     const struct itrp_process_spec *spec, HANDLE *inherited,
                                     struct itr_error *err) {
     PROCESS_INFORMATION created = {0};
-    struct launch launch = {
+    struct itrp_windows_launch launch = {
         .program = itrp_windows_wide(spec->program),
         .directory = spec->directory != NULL ? itrp_windows_wide(spec->directory) : NULL,
+        .streams = inherited,
         .inherited = inherited,
         .inherited_count = inherited[3] != NULL ? INHERITED : INHERITED - 1,
         .job = &process->job,
@@ -173,7 +95,7 @@ static enum itr_status start_in_job(struct itrp_process *process,
                  ? status
                  : itrp_windows_make_environment(&launch.environment, spec, inherited[3], err);
     if (status == ITR_OK) {
-        DWORD error = launch_process(&launch, &created);
+        DWORD error = itrp_windows_launch(&launch, &created);
         if (error != 0) {
             status =
                 itrp_windows_fail(err, status_of(error), error, "cannot start %s", spec->program);
@@ -240,8 +162,8 @@ static void on_ended(uv_async_t *async) {
     process->on_exit(process, process->context);
 }
 
-/* Closing the job ends what is still in it; a debugger's thread ends with its host, and before its
- * handles. */
+/* Closing the job ends what is still in it, unless a kept host has it open itself; a debugger's thread ends with its
+ * host, and before its handles. */
 static void free_process(struct itrp_process *process) {
     HANDLE handles[] = {process->process, process->job};
     if (process->debugger != NULL) {
@@ -350,6 +272,24 @@ void itrp_process_go_on(struct itrp_process *process) {
     process->standing = NULL;
 }
 
+enum itr_status itrp_process_keep(struct itrp_process *process, const struct itrp_keep *keep,
+                                  struct itr_error *err) {
+    if (process->debugger != NULL || process->standing == NULL || process->exited ||
+        WaitForSingleObject(process->process, 0) == WAIT_OBJECT_0) {
+        return itr_fail(err, ITR_E_UNSUPPORTED, 0,
+                        "a host that is debugged, or does not stand, cannot be kept");
+    }
+    enum itr_status status = itrp_windows_keep(process->process, process->job, keep, err);
+    if (status != ITR_OK) {
+        return status;
+    }
+    stop_waiting(process);
+    process->kept = true;
+    process->exited = true; /* no on_exit */
+    itrp_process_go_on(process);
+    return ITR_OK;
+}
+
 /* ---- end ---- */
 
 uint32_t itrp_process_id(const struct itrp_process *process) {
@@ -361,6 +301,9 @@ const struct itrp_exit *itrp_process_exit(const struct itrp_process *process) {
 }
 
 void itrp_process_kill(struct itrp_process *process) {
+    if (process->kept) {
+        return;
+    }
     if (process->debugger != NULL) {
         itrp_windows_debugger_killed(process->debugger);
     }
@@ -439,7 +382,7 @@ static uint32_t count_strays(const struct itrp_process *process) {
 enum itr_status itrp_process_end_tree(struct itrp_process *process, uint32_t timeout_ms,
                                       uint32_t *strays, struct itr_error *err) {
     ULONGLONG deadline_ms = GetTickCount64() + timeout_ms;
-    uint32_t active = active_processes(process->job);
+    uint32_t active = process->kept ? 0 : active_processes(process->job);
     *strays = active > 0 ? count_strays(process) : 0;
     while (active > 0) {
         TerminateJobObject(process->job, KILLED_CODE);

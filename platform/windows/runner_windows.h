@@ -1,5 +1,6 @@
 /* What the files of the Windows runner side share among themselves: text conversion, errors with
- * the system's own words, the job that ends with its handle, and the search for CtrlRoutine. */
+ * the system's own words, the job that ends with its handle, starting processes, keeping one, and
+ * the search for CtrlRoutine. */
 #ifndef INITRACE_PLATFORM_WINDOWS_RUNNER_WINDOWS_H
 #define INITRACE_PLATFORM_WINDOWS_RUNNER_WINDOWS_H
 
@@ -23,6 +24,41 @@ bool itrp_windows_is_wine(void);
 
 /* A job whose processes end with its last handle; NULL on failure. */
 HANDLE itrp_windows_make_job(void);
+/* From now on the runner's own job ends nobody: each host's does, which is as much for those that are not kept. More than
+ * once is fine. False, with the system's last error, where nothing has changed. */
+bool itrp_windows_guard_let_go(void);
+
+/* ---- launch.c ---- */
+
+/* What CreateProcess is called with. All is the caller's. */
+struct itrp_windows_launch {
+    wchar_t *program;
+    wchar_t *directory;
+    wchar_t *command_line;
+    wchar_t *environment;
+    HANDLE *streams; /* standard input, output, error, all among `inherited`; NULL: none */
+    HANDLE *inherited; /* exactly these */
+    DWORD inherited_count;
+    HANDLE *job; /* that it is in from its first instruction on, beside the runner's; NULL: none */
+    bool own_console;
+    bool debugged; /* by the calling thread */
+};
+
+/* 0, and the two handles are the caller's; or the system's error. */
+DWORD itrp_windows_launch(const struct itrp_windows_launch *launch, PROCESS_INFORMATION *created);
+
+/* Lives only around one launch: a process started at the same time by another thread names its own list and gets none of
+ * these. NULL: the system's last error says why. */
+HANDLE itrp_windows_inheritable_copy(HANDLE handle);
+
+/* ---- keep.c ---- */
+
+/* Lets a host live on that stands, after its job's other handles are closed, and starts a process that reads its output.
+ * After a failure it ends as before. That process begins with itrp_help_if_asked(). */
+enum itr_status itrp_windows_keep(HANDLE process, HANDLE job, const struct itrp_keep *keep,
+                                  struct itr_error *err) ITR_MUST_USE;
+
+/* ---- command_line.c ---- */
 
 /* The program and its arguments as one line that the C runtimes take apart again. The caller
  * frees. */
@@ -33,6 +69,8 @@ enum itr_status itrp_windows_make_command_line(wchar_t **out, const struct itrp_
  * that is not NULL. The caller frees. */
 enum itr_status itrp_windows_make_environment(wchar_t **out, const struct itrp_process_spec *spec,
                                               HANDLE ledger, struct itr_error *err) ITR_MUST_USE;
+
+/* ---- ctrl_routine.c ---- */
 
 /* In the short-lived child of itrp_windows_find_ctrl_routine() does that child's work and exits;
  * does nothing in any other process. */

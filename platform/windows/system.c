@@ -66,6 +66,7 @@ static BOOL CALLBACK find_capabilities(PINIT_ONCE once, PVOID parameter, PVOID *
     capabilities.exact_points = true;
     capabilities.snapshots = true;
     capabilities.gates = true;
+    capabilities.keeps = true;
     capabilities.ctrl_routine_address = exported ? 0 : itrp_windows_find_ctrl_routine();
     capabilities.ctrl_routine = exported || capabilities.ctrl_routine_address != 0;
     return TRUE;

@@ -1,15 +1,8 @@
 /* Hosts that hang and are left to a person: they outlive the program with their tree, also when it is killed, and their
  * output is read on; all others end as always. */
 #include "framework/tests/program.h"
-#include "platform/unix/tree.h"
-
-#include <errno.h>
-#include <signal.h>
-#include <sys/prctl.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
+#include "platform/platform.h"
+#include "platform/tests/family.h"
 
 #ifndef INITRACE_HANGING_HOST
 #error "INITRACE_HANGING_HOST names the host made from hanging_host.c"
@@ -17,6 +10,7 @@
 
 enum { LISTED_MAX = 1024, WAIT_MS = 30000, NAP_MS = 20, KEPT_BYTES = 16 << 20 };
 
+static char host_path[SCRATCH_PATH_MAX];
 static char scratch[SCRATCH_PATH_MAX];
 static char output[SCRATCH_PATH_MAX + 32];
 static char list_variable[SCRATCH_PATH_MAX + 64];
@@ -29,31 +23,32 @@ static int set_up(void **state) {
     return 0;
 }
 
-static bool lives(pid_t process) {
-    char what = itrp_tree_state(process);
-    return what != 0 && what != 'Z' && what != 'X';
-}
-
-/* All processes that hosts wrote down: of each host its child, then itself. */
-static size_t listed(pid_t ids[LISTED_MAX]) {
+/* All processes that hosts wrote down: of each host its child, then itself; once, where an id came again. */
+static size_t listed(long ids[LISTED_MAX]) {
     size_t count = 0;
     char *text = scratch_read(scratch, "hosts");
-    for (char *at = text; at != NULL && *at != '\0' && count < LISTED_MAX; at = strchr(at, '\n') + 1) {
-        ids[count++] = (pid_t)strtol(at, NULL, 10);
-        if (strchr(at, '\n') == NULL) {
-            break;
+    char *at = text;
+    while (at != NULL && *at != '\0' && count < LISTED_MAX) {
+        long id = strtol(at, &at, 10);
+        at += *at == '\n' ? 1 : 0;
+        size_t others = 0;
+        for (size_t i = 0; i < count; i++) {
+            ids[others] = ids[i];
+            others += ids[i] != id ? 1 : 0;
         }
+        ids[others] = id;
+        count = others + 1;
     }
     free(text);
     return count;
 }
 
-static size_t living(pid_t *last) {
-    pid_t ids[LISTED_MAX];
+static size_t living(long *last) {
+    long ids[LISTED_MAX];
     size_t count = listed(ids);
     size_t alive = 0;
     for (size_t i = 0; i < count; i++) {
-        if (lives(ids[i])) {
+        if (family_lives(ids[i], host_path)) {
             alive++;
             *last = ids[i];
         }
@@ -61,23 +56,12 @@ static size_t living(pid_t *last) {
     return alive;
 }
 
+/* Also what is left by a test that fails. */
 static int tear_down(void **state) {
-    pid_t ids[LISTED_MAX];
-    size_t count = listed(ids);
     (void)state;
-    for (size_t i = 0; i < count; i++) {
-        kill(ids[i], SIGKILL);
-    }
+    bool ended = family_end_all(WAIT_MS);
     scratch_remove(scratch);
-    return 0;
-}
-
-/* The orphans come to this process: it has them all when nothing is left to wait for. */
-static bool all_children_have_ended(void) {
-    pid_t got;
-    while ((got = waitpid(-1, NULL, WNOHANG)) > 0 || (got < 0 && errno == EINTR)) {
-    }
-    return got < 0 && errno == ECHILD;
+    return ended ? 0 : -1;
 }
 
 static void wait_for(bool (*holds)(void), const char *what) {
@@ -85,12 +69,12 @@ static void wait_for(bool (*holds)(void), const char *what) {
         if (holds()) {
             return;
         }
-        nanosleep(&(struct timespec){.tv_nsec = NAP_MS * 1000000}, NULL);
+        uv_sleep(NAP_MS);
     }
     fail_msg("it never came: %s", what);
 }
 
-#define HOST_WORDS "--host", INITRACE_HANGING_HOST, "--env", list_variable, "--deadline", "700ms", "--quiet", "--output", output
+#define HOST_WORDS "--host", host_path, "--env", list_variable, "--deadline", "2s", "--quiet", "--output", output
 
 static json_t *trial_of(uint64_t number) {
     char name[64];
@@ -108,11 +92,13 @@ static const char *word_of(const json_t *kept, size_t index) {
     return json_string_value(json_array_get(json_object_get(kept, "attach"), index));
 }
 
-static off_t bytes_of(const char *name) {
+static int64_t bytes_of(const char *name) {
     char path[SCRATCH_PATH_MAX + 128];
-    struct stat file;
+    uv_fs_t request;
     snprintf(path, sizeof path, "%s/failures/0/%s", output, name);
-    return stat(path, &file) == 0 ? file.st_size : -1;
+    int64_t bytes = uv_fs_stat(NULL, &request, path, NULL) == 0 ? (int64_t)request.statbuf.st_size : -1;
+    uv_fs_req_cleanup(&request);
+    return bytes;
 }
 
 static bool has_answered(void) {
@@ -120,7 +106,7 @@ static bool has_answered(void) {
 }
 
 static void one_is_left_running_and_can_be_ended(void **state) {
-    pid_t host = 0;
+    long host = 0;
     char words[64];
     (void)state;
     RUN(1, "run", HOST_WORDS, "--count", "3", "--jobs", "1", "--keep-hung");
@@ -130,22 +116,22 @@ static void one_is_left_running_and_can_be_ended(void **state) {
     assert_int_equal(json_integer_value(json_object_get(kept, "process")), host);
     assert_true(json_is_null(json_object_get(trial, "exit")));
     assert_string_equal(json_string_value(json_object_get(trial, "outcome")), "hang");
-    snprintf(words, sizeof words, "gdb -p %d", (int)host);
+    snprintf(words, sizeof words, "%s %ld", itrp_attach_commands()[0], host);
     assert_string_equal(word_of(kept, 0), words);
     assert_non_null(strstr(err_text(), words));
     char *text = scratch_read(output, "failures/0/kept.txt");
     assert_non_null(text);
     assert_non_null(strstr(text, words));
     free(text);
-    snprintf(words, sizeof words, "dlv attach %d", (int)host);
+    snprintf(words, sizeof words, "%s %ld", itrp_attach_commands()[1], host);
     assert_string_equal(word_of(kept, 1), words);
     /* It writes more than any pipe holds, and than is kept, and goes on. */
-    kill(host, SIGUSR1);
+    scratch_write(scratch, "hosts.poke", "", 0);
     wait_for(has_answered, "the output of the kept host");
-    assert_true(lives(host));
+    assert_int_equal(living(&host), 2);
     assert_true(bytes_of("kept.stdout") == KEPT_BYTES);
     assert_int_equal(system(json_string_value(json_object_get(kept, "end_with"))), 0);
-    wait_for(all_children_have_ended, "the end of the kept host, its child and the reader of its output");
+    wait_for(family_is_gone, "the end of the kept host, its child and the reader of its output");
     json_decref(trial);
     trial = trial_of(1);
     assert_null(json_object_get(trial, "kept"));
@@ -154,16 +140,16 @@ static void one_is_left_running_and_can_be_ended(void **state) {
 }
 
 static void none_is_left_unasked(void **state) {
-    pid_t last = 0;
+    long last = 0;
     (void)state;
     RUN(1, "run", HOST_WORDS, "--count", "2", "--jobs", "1");
     assert_int_equal(living(&last), 0);
     assert_null(strstr(err_text(), "left running"));
-    assert_true(all_children_have_ended());
+    assert_true(family_is_gone());
 }
 
 static void as_many_as_are_asked_for(void **state) {
-    pid_t last = 0;
+    long last = 0;
     (void)state;
     /* Without evidence too: a host is stopped for being kept alone. */
     RUN(1, "run", HOST_WORDS, "--count", "5", "--jobs", "2", "--keep-hung=2", "--evidence", "0", "--keep", "0");
@@ -176,19 +162,19 @@ static bool is_told(void) {
 }
 
 static bool only_the_kept_live(void) {
-    pid_t last = 0;
+    long last = 0;
     return living(&last) == 2;
 }
 
 static void it_outlives_a_program_that_is_killed(void **state) {
-    pid_t host = 0;
+    long host = 0;
     (void)state;
     START("run", HOST_WORDS, "--count", "1000", "--jobs", "2", "--keep-hung");
     wait_until(is_told, "a kept host");
-    kill(run.process.pid, SIGKILL);
+    assert_int_equal(uv_process_kill(&run.process, SIGKILL), 0); /* TerminateProcess on Windows */
     wait_until(program_is_over, "the end of the program");
     wait_for(only_the_kept_live, "the end of all others");
-    nanosleep(&(struct timespec){.tv_sec = 1}, NULL);
+    uv_sleep(1000);
     assert_int_equal(living(&host), 2);
     json_error_t why;
     json_t *line = NULL;
@@ -217,7 +203,8 @@ static void it_is_refused_where_it_cannot_be(void **state) {
 static int set_up_group(void **state) {
     (void)state;
     program_open();
-    return prctl(PR_SET_CHILD_SUBREAPER, 1);
+    real_path(INITRACE_HANGING_HOST, host_path, sizeof host_path);
+    return family_open() ? 0 : -1;
 }
 
 static int tear_down_group(void **state) {
