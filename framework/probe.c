@@ -113,17 +113,42 @@ static void ask_confirmation(struct planner *planner, size_t i, size_t other) {
     }
 }
 
+/* How many positions in (from, to) count as not reachable: all that were sampled there, as the two are neighbours among
+ * the samples with trials. */
+static int64_t count_unreachable(const struct planner *planner, int64_t from, int64_t to) {
+    const struct itr_samples *samples = planner->samples;
+    int64_t count = 0;
+    for (size_t i = 0; i < samples->count; i++) {
+        const struct itr_sample *sample = &samples->items[i];
+        count += sample->position > from && sample->position < to && itr_sample_trials(sample) == 0 ? 1 : 0;
+    }
+    return count;
+}
+
+/* Asks for untried positions in (from, to): the middle one, and where such turned out not to be reachable as many more,
+ * evenly spread, or a run of those would cost a round each. False when there is none. */
+static bool ask_between(struct planner *planner, int64_t from, int64_t to) {
+    bool asked = false;
+    int64_t parts = count_unreachable(planner, from, to) + 1;
+    for (int64_t i = 0; i < parts; i++) {
+        int64_t begin = from + (to - from) * i / parts - (i > 0 ? 1 : 0);
+        uint32_t position;
+        if (itr_fit_untried(planner->samples, planner->rules, begin, from + (to - from) * (i + 1) / parts, &position)) {
+            ask_once(planner, position, planner->rules->shots_first);
+            asked = true;
+        }
+    }
+    return asked;
+}
+
 /* The edge between neighbouring samples of different labels. */
 static void ask_edge(struct planner *planner, size_t i) {
     const struct itr_fit *fit = planner->fit;
-    uint32_t middle;
     bool undecided = ask_undecided(planner, i, i + 1);
     if (ask_undecided(planner, i + 1, i) || undecided) {
         return;
     }
-    if (itr_fit_untried(planner->samples, planner->rules, fit->samples[i]->position,
-                        fit->samples[i + 1]->position, &middle)) {
-        ask_once(planner, middle, planner->rules->shots_first);
+    if (ask_between(planner, fit->samples[i]->position, fit->samples[i + 1]->position)) {
         return;
     }
     ask_confirmation(planner, i, i + 1);
@@ -133,10 +158,7 @@ static void ask_edge(struct planner *planner, size_t i) {
 /* The outermost sample, in a window that may end beyond it, between `from` and `to`. */
 static void ask_open_end(struct planner *planner, size_t i, int64_t from, int64_t to) {
     uint64_t trials = itr_sample_trials(planner->fit->samples[i]);
-    uint32_t middle;
-    if (itr_fit_untried(planner->samples, planner->rules, from, to, &middle)) {
-        ask_once(planner, middle, planner->rules->shots_first);
-    } else if (trials < planner->rules->shots_confirm) {
+    if (!ask_between(planner, from, to) && trials < planner->rules->shots_confirm) {
         ask_once(planner, planner->fit->samples[i]->position,
                  planner->rules->shots_confirm - trials);
     }

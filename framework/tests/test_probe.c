@@ -246,6 +246,26 @@ static void unreachable_neighbours_are_passed_over(void **state) {
     end_search(search);
 }
 
+/* Code that ran in the traced starts only: no shot reaches it. A round for each of its instructions would be beyond
+ * locate's limit of 60. */
+static void a_long_run_of_unreachable_ones_takes_few_rounds(void **state) {
+    struct library library = library_of(1000);
+    struct search *search = new_search(1000, 50);
+    struct itr_windows windows;
+    (void)state;
+    library.windows[library.window_count++] = (struct planted){512, 803, 1, 1};
+    library.unreachable_from = 430;
+    library.unreachable_to = 630;
+    run(&library, search, NULL, &windows);
+    assert_int_equal(windows.count, 1);
+    assert_int_equal(windows.items[0].opening.outside, 429);
+    assert_int_equal(windows.items[0].opening.inside, 630);
+    assert_true(windows.items[0].opening.adjacent && windows.items[0].opening.confirmed);
+    assert_int_equal(windows.items[0].closing.inside, 802);
+    assert_true(search->rounds < 25);
+    end_search(search);
+}
+
 /* Between two entries: not found from the entries, found when every instruction is a seed, even with one
  * shot each and noise. */
 static void a_narrow_window_needs_a_sweep_of_instructions(void **state) {
@@ -362,6 +382,7 @@ int main(void) {
         cmocka_unit_test(two_windows_that_touch_are_two),
         cmocka_unit_test(an_open_end_is_followed_to_the_last_reachable_position),
         cmocka_unit_test(unreachable_neighbours_are_passed_over),
+        cmocka_unit_test(a_long_run_of_unreachable_ones_takes_few_rounds),
         cmocka_unit_test(a_narrow_window_needs_a_sweep_of_instructions),
         cmocka_unit_test(edges_are_exact_without_noise),
         cmocka_unit_test(edges_are_exact_at_1_percent_noise),
