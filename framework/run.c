@@ -1,18 +1,14 @@
 /* Runs a trial on a loop of the slot's own: start, exit, a timer that looks at the ledger, the end of all that is left. It
- * draws no conclusion but when to stop waiting (settle.c); what the host prints is output.c's. */
-#include "framework/run.h"
+ * draws no conclusion but when to stop waiting (settle.c); what the host prints is output.c's, a host that is left to a
+ * person run_held.c's. */
+#include "framework/run_parts.h"
 
 #include "framework/look.h"
-#include "framework/output.h"
-#include "framework/settle.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Of a recorded host, in its working directory. */
-#define RECORDING_NAME "/rr"
 
 enum {
     FIRST_LOOK_MS = 3,
@@ -22,38 +18,6 @@ enum {
     RECORDER_END_MS = 10000, /* a recorder has to write its recording when its host was ended */
     DRAIN_MS = 2000, /* after the tree's end a pipe can only still hold what was written before */
     STOP_MS = 2000, /* to stop a host that hangs */
-    KEPT_OUTPUT_BYTES = 16 * 1024 * 1024, /* of each stream of a kept host */
-};
-
-struct itr_slot {
-    uv_loop_t loop;
-    uv_timer_t timer;
-    char *directory;
-    char *recording;   /* folder of the last trial's, in `directory` */
-    bool has_recorded; /* it may be there */
-    struct itrp_memory ledger;
-    struct itr_output streams[2]; /* standard output, standard error */
-    char *read_buffer;
-    /* of the trial that runs */
-    const struct itr_setup *setup;
-    const struct itr_plan *plan;
-    struct itr_observation *observation;
-    uint64_t nonce;
-    struct itrp_process *process;
-    struct itr_settle settle;
-    uint32_t looks;
-    bool exited;
-    bool standing;         /* the host stands still for evidence, */
-    bool ends;             /* and is to be ended after it, */
-    enum itr_end end;      /* so */
-    uint64_t stands_since_ns;
-    uint64_t stood_ns;  /* altogether, with the time in which this program stood still */
-    uint64_t looked_ns; /* when the timer was started, or last ran */
-    bool held; /* the host stands stopped for a person: what it left is ended with the hold, not before */
-    struct itrp_debug_plan debug_plan;
-    struct itrp_debug_report debug_report;
-    uint32_t *trace; /* the report's, kept beyond the process */
-    size_t trace_room;
 };
 
 const char *itr_end_name(uint32_t end) {
@@ -92,7 +56,7 @@ static void on_drain_over(uv_timer_t *timer) {
     }
 }
 
-static void end_what_is_left(struct itr_slot *slot) {
+void itr_run_end_left(struct itr_slot *slot) {
     struct itr_observation *seen = slot->observation;
     if (itrp_process_end_tree(slot->process, END_TREE_MS, &seen->strays, &seen->tool) != ITR_OK) {
         seen->output_cut_off = true; /* what still lives may hold the pipes for ever */
@@ -108,7 +72,7 @@ static void on_host_exit(struct itrp_process *process, void *context) {
     slot->observation->end_ns = uv_hrtime();
     slot->exited = true;
     if (!slot->held) {
-        end_what_is_left(slot);
+        itr_run_end_left(slot);
     }
 }
 
@@ -301,12 +265,6 @@ static void keep_recording(struct itr_slot *slot) {
     }
 }
 
-static void remove_recording(struct itr_slot *slot) {
-    if (slot->has_recorded) {
-        itrp_recording_remove(slot->recording);
-    }
-}
-
 static void begin(struct itr_slot *slot) {
     uv_file write_ends[2] = {-1, -1};
     struct itr_observation *seen = slot->observation;
@@ -328,7 +286,7 @@ static void begin(struct itr_slot *slot) {
     }
 }
 
-static void begin_trial(struct itr_slot *slot, const struct itr_setup *setup, const struct itr_plan *plan, uint64_t nonce,
+void itr_run_begin(struct itr_slot *slot, const struct itr_setup *setup, const struct itr_plan *plan, uint64_t nonce,
                         struct itr_observation *observation) {
     *observation = (struct itr_observation){.output = &slot->streams[0].capture,
                                             .error_output = &slot->streams[1].capture};
@@ -349,18 +307,18 @@ static void begin_trial(struct itr_slot *slot, const struct itr_setup *setup, co
     itr_ledger_prepare(slot->ledger.base, &plan->request, nonce);
     plan_debugger(slot);
     slot->has_recorded = slot->has_recorded || setup->recorded; /* a killed runner may have left one */
-    remove_recording(slot);
+    itr_run_remove_recording(slot);
     slot->has_recorded = setup->recorded;
     observation->begin_ns = uv_hrtime();
     uv_update_time(&slot->loop);
     begin(slot);
 }
 
-static bool runs(const struct itr_slot *slot) {
+bool itr_run_is_on(const struct itr_slot *slot) {
     return (slot->process != NULL && !slot->exited) || slot->streams[0].open || slot->streams[1].open;
 }
 
-static void finish_trial(struct itr_slot *slot) {
+void itr_run_finish(struct itr_slot *slot) {
     struct itr_observation *seen = slot->observation;
     uv_timer_stop(&slot->timer);
     if (slot->process != NULL) {
@@ -386,20 +344,20 @@ static void finish_trial(struct itr_slot *slot) {
 /* ---- a host that stands still ---- */
 
 static const struct itrp_snapshot *run_on(struct itr_slot *slot) {
-    while (runs(slot) && !slot->standing) {
+    while (itr_run_is_on(slot) && !slot->standing) {
         uv_run(&slot->loop, UV_RUN_ONCE);
     }
     if (slot->standing) {
         return itrp_process_snapshot(slot->process);
     }
-    finish_trial(slot);
+    itr_run_finish(slot);
     return NULL;
 }
 
 const struct itrp_snapshot *itr_slot_run_to_stop(struct itr_slot *slot, const struct itr_setup *setup,
                                                  const struct itr_plan *plan, uint64_t nonce,
                                                  struct itr_observation *observation) {
-    begin_trial(slot, setup, plan, nonce, observation);
+    itr_run_begin(slot, setup, plan, nonce, observation);
     return run_on(slot);
 }
 
@@ -415,151 +373,10 @@ const struct itrp_snapshot *itr_slot_go_on(struct itr_slot *slot) {
     return run_on(slot);
 }
 
-bool itr_slot_keep(struct itr_slot *slot, const char *folder, struct itr_error *err) {
-    struct itr_observation *seen = slot->observation;
-    struct itrp_keep keep = {.limit_bytes = KEPT_OUTPUT_BYTES};
-    struct itrp_memory fresh = {0}; /* a kept host goes on writing to the ledger that it has */
-    char paths[2][1300];
-    uv_os_fd_t ends[2];
-    if (!slot->standing || !slot->ends || slot->end == ITR_END_LOST) {
-        itr_fail(err, ITR_E_UNSUPPORTED, 0, "the host does not hang");
-        return false;
-    }
-    for (int i = 0; i < 2; i++) {
-        snprintf(paths[i], sizeof paths[i], "%s/kept.%s", folder, i == 0 ? "stdout" : "stderr");
-        int result = uv_fileno((const uv_handle_t *)&slot->streams[i].pipe, &ends[i]);
-        if (result != 0 || !slot->streams[i].open) {
-            itr_fail(err, ITR_E_UNSUPPORTED, result, "the host has closed its output");
-            return false;
-        }
-    }
-    keep.output = ends[0];
-    keep.error = ends[1];
-    keep.output_path = paths[0];
-    keep.error_path = paths[1];
-    if (itrp_memory_create(&fresh, ITR_LEDGER_BYTES, err) != ITR_OK) {
-        return false;
-    }
-    if (itrp_process_keep(slot->process, &keep, err) != ITR_OK) {
-        itrp_memory_close(&fresh);
-        return false;
-    }
-    seen->end = slot->end;
-    seen->kept_process = itrp_process_id(slot->process);
-    slot->standing = false;
-    itr_output_close(&slot->streams[0]);
-    itr_output_close(&slot->streams[1]);
-    finish_trial(slot);
-    itrp_memory_close(&slot->ledger);
-    slot->ledger = fresh;
-    return true;
-}
-
 void itr_slot_run(struct itr_slot *slot, const struct itr_setup *setup, const struct itr_plan *plan,
                   uint64_t nonce, struct itr_observation *observation) {
     const struct itrp_snapshot *snapshot = itr_slot_run_to_stop(slot, setup, plan, nonce, observation);
     while (snapshot != NULL) {
         snapshot = itr_slot_go_on(slot); /* nobody looks */
     }
-}
-
-/* ---- a held host ---- */
-
-bool itr_slot_hold(struct itr_slot *slot, const struct itr_setup *setup, const struct itr_plan *plan, uint64_t nonce,
-                   struct itr_observation *observation, struct itr_held *held) {
-    begin_trial(slot, setup, plan, nonce, observation);
-    while (runs(slot) && !slot->held) {
-        uv_run(&slot->loop, UV_RUN_ONCE);
-    }
-    if (!slot->held) {
-        finish_trial(slot);
-        return false;
-    }
-    /* Only what the debugger has done with: the rest of its report goes on until the host's end. */
-    const struct itrp_debug_report *report = itrp_process_debug_report(slot->process);
-    *held = (struct itr_held){.process = itrp_process_id(slot->process),
-                              .thread = report->hit_thread,
-                              .role = report->hit_role,
-                              .library_base = report->library_base};
-    return true;
-}
-
-uv_loop_t *itr_slot_loop(struct itr_slot *slot) {
-    return &slot->loop;
-}
-
-bool itr_slot_turn(struct itr_slot *slot) {
-    if (!slot->exited) {
-        uv_run(&slot->loop, UV_RUN_ONCE);
-    }
-    return !slot->exited;
-}
-
-void itr_slot_release(struct itr_slot *slot) {
-    slot->observation->ended_by_runner = !slot->exited;
-    itrp_process_kill(slot->process);
-    while (!slot->exited) {
-        uv_run(&slot->loop, UV_RUN_ONCE);
-    }
-    end_what_is_left(slot);
-    while (runs(slot)) {
-        uv_run(&slot->loop, UV_RUN_ONCE);
-    }
-    finish_trial(slot);
-}
-
-/* ---- slots ---- */
-
-enum itr_status itr_slot_open(struct itr_slot **out, const char *directory, struct itr_error *err) {
-    struct itr_slot *slot = calloc(1, sizeof *slot);
-    size_t recording_room = strlen(directory) + sizeof RECORDING_NAME;
-    int result = UV_ENOMEM;
-    if (slot != NULL) {
-        slot->directory = strdup(directory);
-        slot->recording = malloc(recording_room);
-        slot->read_buffer = malloc(ITR_OUTPUT_READ_BYTES);
-    }
-    if (slot != NULL && slot->directory != NULL && slot->recording != NULL && slot->read_buffer != NULL) {
-        snprintf(slot->recording, recording_room, "%s" RECORDING_NAME, directory);
-        result = uv_loop_init(&slot->loop);
-    }
-    if (result != 0) {
-        if (slot != NULL) {
-            free(slot->directory);
-            free(slot->recording);
-            free(slot->read_buffer);
-            free(slot);
-        }
-        return itr_fail(err, ITR_E_SYSTEM, result, "cannot open a slot: %s", uv_strerror(result));
-    }
-    uv_timer_init(&slot->loop, &slot->timer);
-    slot->timer.data = slot;
-    slot->streams[0].read_buffer = slot->streams[1].read_buffer = slot->read_buffer;
-    enum itr_status status = itrp_memory_create(&slot->ledger, ITR_LEDGER_BYTES, err);
-    if (status != ITR_OK) {
-        itr_slot_close(slot);
-        return status;
-    }
-    *out = slot;
-    return ITR_OK;
-}
-
-void itr_slot_close(struct itr_slot *slot) {
-    if (slot == NULL) {
-        return;
-    }
-    uv_close((uv_handle_t *)&slot->timer, NULL);
-    uv_run(&slot->loop, UV_RUN_DEFAULT);
-    if (uv_loop_close(&slot->loop) != 0) {
-        ITR_BUG("a slot's loop still has handles");
-    }
-    remove_recording(slot);
-    itrp_memory_close(&slot->ledger);
-    itr_capture_release(&slot->streams[0].capture);
-    itr_capture_release(&slot->streams[1].capture);
-    free(slot->recording);
-    free(slot->directory);
-    free(slot->read_buffer);
-    free(slot->trace);
-    free(slot);
 }
