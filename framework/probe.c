@@ -71,11 +71,13 @@ static double oddness(const struct itr_fit *fit, size_t i) {
     return best - itr_fit_likelihood(fit, fit->kind_of[i], fit->samples[i]);
 }
 
+/* As many shots as it had, at least: a position that is mixed by itself gets to the limit in few rounds. */
 static void ask_odd(struct planner *planner) {
     for (size_t i = 0; i < planner->fit->count; i++) {
         const struct itr_sample *sample = planner->fit->samples[i];
-        if (oddness(planner->fit, i) > ODDS &&
-            !ask(planner, sample->position, planner->rules->shots_confirm)) {
+        uint64_t trials = itr_sample_trials(sample);
+        uint64_t least = planner->rules->shots_confirm;
+        if (oddness(planner->fit, i) > ODDS && !ask(planner, sample->position, trials > least ? trials : least)) {
             return;
         }
     }
@@ -108,8 +110,7 @@ static void ask_confirmation(struct planner *planner, size_t i, size_t other) {
     uint64_t trials = itr_sample_trials(planner->fit->samples[i]);
     uint32_t enough = planner->rules->shots_confirm;
     if (!itr_fit_confirmed(planner->fit, i, other)) {
-        ask_once(planner, planner->fit->samples[i]->position,
-                 trials < enough ? enough - trials : (enough + 1) / 2);
+        ask_once(planner, planner->fit->samples[i]->position, trials < enough ? enough - trials : (trials + 1) / 2);
     }
 }
 
