@@ -6,7 +6,7 @@
 
 #include <math.h>
 
-enum { DEFAULT_BASELINES = 16, LOOKS_AT_POWER = 4 };
+enum { DEFAULT_BASELINES = 16, LOOKS_AT_POWER = 8 };
 
 static const double default_factor = 10;
 static const double power_chance = 0.01; /* less than this is no chance worth the trials */
@@ -132,20 +132,19 @@ enum itr_comparison_verdict itr_lattice_look(const struct itr_comparison_lattice
     return *open == 0 ? ITR_COMPARISON_NOT_FIXED : ITR_COMPARISON_CONTINUE;
 }
 
-/* Could `needed` more failures come in `trials` more of an arm that had `hits` of `seen`? At its rate's upper bound. */
-static bool can_come(double needed, uint64_t trials, uint64_t hits, uint64_t seen) {
-    double rate = itr_clopper_pearson(hits, seen, 1 - 2 * power_chance).high;
+/* The chance that `needed` more failures come in `trials` more of an arm, at the upper bound of its rate. */
+static double chance_of(double needed, uint64_t trials, const struct itr_comparison *c,
+                        enum itr_arm arm) {
+    double rate = itr_clopper_pearson(c->hits[arm], c->trials[arm], 1 - 2 * power_chance).high;
 
-    if (needed <= 0) {
-        return true;
+    if (!(needed > 0)) {
+        return 1;
     }
-    if (needed > (double)trials) {
-        return false;
-    }
-    return itr_binomial_at_least((uint64_t)needed, trials, rate) >= power_chance;
+    return needed > (double)trials ? 0
+                                   : itr_binomial_at_least((uint64_t)ceil(needed), trials, rate);
 }
 
-/* The way to each answer on which the fewest failures are needed. */
+/* Has any answer a chance still, on the way to it with the fewest failures? */
 static bool has_power(const struct itr_comparison *c) {
     const struct itr_comparison_lattice *lattice = &c->lattice;
     uint64_t rounds = c->design.rounds_max - c->rounds;
@@ -155,21 +154,21 @@ static bool has_power(const struct itr_comparison *c) {
     double k = (double)c->hits[ITR_ARM_CANDIDATE];
     double fixed = a * lattice->fixed_up - k * lattice->fixed_down;
     double worse = k * lattice->worse_up - a * lattice->worse_down;
-    double of_baseline = INFINITY;
-    double of_candidate = INFINITY;
+    double to_same = 1; /* chance to close both tests: "not fixed" */
+    double best = 0;
 
-    if (c->open & ITR_OPEN_FIXED) { /* "fixed"; or, when only that is asked, "not fixed" */
-        of_baseline = (lattice->upper - fixed) / lattice->fixed_up;
-        of_candidate = (lattice->lower + fixed) / lattice->fixed_down;
+    if (c->open & ITR_OPEN_FIXED) {
+        best = chance_of((lattice->upper - fixed) / lattice->fixed_up, trials, c, ITR_ARM_BASELINE);
+        to_same *=
+            chance_of((lattice->lower + fixed) / lattice->fixed_down, rounds, c, ITR_ARM_CANDIDATE);
     }
     if (c->open & ITR_OPEN_WORSE) {
-        of_baseline = fmin(of_baseline, (lattice->lower + worse) / lattice->worse_down);
-        of_candidate = fmin(of_candidate, (lattice->upper - worse) / lattice->worse_up);
+        best = fmax(best, chance_of((lattice->upper - worse) / lattice->worse_up, rounds, c,
+                                    ITR_ARM_CANDIDATE));
+        to_same *=
+            chance_of((lattice->lower + worse) / lattice->worse_down, trials, c, ITR_ARM_BASELINE);
     }
-    return can_come(ceil(of_baseline), trials, c->hits[ITR_ARM_BASELINE],
-                    c->trials[ITR_ARM_BASELINE]) ||
-           can_come(ceil(of_candidate), rounds, c->hits[ITR_ARM_CANDIDATE],
-                    c->trials[ITR_ARM_CANDIDATE]);
+    return fmax(best, to_same) >= power_chance;
 }
 
 /* Undecided: because the budget is spent, or will be in vain. */
