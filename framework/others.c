@@ -48,7 +48,7 @@ enum itr_status itr_others_judge(struct itr_other *cells, size_t count, double a
             return itr_fail(err, ITR_E_USAGE, 0, "cell %zu has more failures than trials", i);
         }
     }
-    sorted = calloc(count + 1, sizeof *sorted);
+    sorted = calloc(count + 1, sizeof(struct itr_other *));
     if (sorted == NULL) {
         return itr_fail(err, ITR_E_NO_MEMORY, 0, "no memory for %zu cells", count);
     }

@@ -12,23 +12,25 @@ static const double default_factor = 10;
 static const double power_chance = 0.01; /* less than this is no chance worth the trials */
 
 const char *itr_comparison_name(enum itr_comparison_verdict verdict) {
-    switch (verdict) {
-#define ITR_COMPARISON_NAME(id, name, text) \
-    case ITR_COMPARISON_##id: return name;
+    static const char *const names[] = {
+#define ITR_COMPARISON_NAME(id, name, text) [ITR_COMPARISON_##id] = (name),
         ITR_COMPARISON_MAP(ITR_COMPARISON_NAME)
 #undef ITR_COMPARISON_NAME
-    }
-    return "unknown";
+    };
+    size_t index = (size_t)verdict;
+
+    return index < sizeof names / sizeof names[0] ? names[index] : "unknown";
 }
 
 const char *itr_comparison_text(enum itr_comparison_verdict verdict) {
-    switch (verdict) {
-#define ITR_COMPARISON_TEXT(id, name, text) \
-    case ITR_COMPARISON_##id: return text;
+    static const char *const texts[] = {
+#define ITR_COMPARISON_TEXT(id, name, text) [ITR_COMPARISON_##id] = (text),
         ITR_COMPARISON_MAP(ITR_COMPARISON_TEXT)
 #undef ITR_COMPARISON_TEXT
-    }
-    return "unknown";
+    };
+    size_t index = (size_t)verdict;
+
+    return index < sizeof texts / sizeof texts[0] ? texts[index] : "unknown";
 }
 
 static bool is_factor(double factor) {

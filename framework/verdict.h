@@ -7,7 +7,8 @@
  * or `worse_factor` times higher ("worse")? A trial that does not fail moves neither. So nothing need be known of the
  * baseline's rate, and its uncertainty is part of the error chances:
  *
- *   - identical arms: "fixed" and "worse" each come with a chance of at most alpha, whatever their rate;
+ *   - identical arms: "fixed" and "worse" each come with a chance of at most alpha, whatever their rate, and also when it
+ *     drifts from round to round;
  *   - a candidate `factor` times lower, or more, is "fixed" with a chance of at least 1 - beta, given enough rounds.
  *
  * Why these are bounds, and not about so, is in docs/design.md ("Comparing"). In between, "fixed" and "not fixed" both

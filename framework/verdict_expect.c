@@ -305,7 +305,7 @@ enum itr_status itr_comparison_budget(const struct itr_comparison *c, double bas
                         baseline_rate);
     }
     for (size_t i = 0; i < 2; i++) {
-        struct itr_comparison_expected expected;
+        struct itr_comparison_expected expected = {0};
         enum itr_status status = itr_comparison_expect(c, baseline_rate, rates[i], &expected, err);
         if (status != ITR_OK) {
             return status;
@@ -320,7 +320,7 @@ enum itr_status itr_comparison_baselines(const struct itr_comparison_design *des
                                          double baseline_rate, uint32_t *baselines,
                                          struct itr_error *err) {
     struct itr_comparison_design tried = *design;
-    struct itr_comparison_expected expected;
+    struct itr_comparison_expected expected = {0};
 
     for (tried.baselines = 1; tried.baselines <= BASELINES_TRIED; tried.baselines *= 2) {
         struct itr_comparison comparison;

@@ -120,6 +120,36 @@ static void a_thousand_identical_arms_give_few_false_answers(void **state) {
     }
 }
 
+/* Both arms drift together, between 1 and 60 %, within a comparison and from one to the next: no more false answers. */
+static void drift_makes_no_false_answers(void **state) {
+    static const struct row rows[] = {{10, 0, 0, 16}, {10, 0, 0, 1}, {2, 0, 0, 1}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct itr_comparison fresh = begin(&rows[i]);
+        size_t fixed = 0;
+        size_t worse = 0;
+        for (size_t j = 0; j < COMPARISONS; j++) {
+            struct itr_random random = itr_random_of("drift", i, j);
+            struct itr_comparison c = fresh;
+            struct row now = rows[i];
+            double phase = 6.28 * itr_random_unit(&random);
+            while (c.verdict == ITR_COMPARISON_CONTINUE) {
+                uint32_t hits = 0;
+                now.baseline_rate = 0.305 + 0.295 * sin(phase + (double)c.rounds / 15);
+                for (uint32_t k = 0; k < now.baselines; k++) {
+                    hits += itr_random_unit(&random) < now.baseline_rate;
+                }
+                (void)itr_comparison_round(&c, hits, itr_random_unit(&random) < now.baseline_rate);
+            }
+            fixed += c.verdict == ITR_COMPARISON_FIXED;
+            worse += c.verdict == ITR_COMPARISON_WORSE;
+        }
+        assert_true((double)fixed / COMPARISONS <= 0.01 + slack(0.01, COMPARISONS));
+        assert_true((double)worse / COMPARISONS <= 0.01 + slack(0.01, COMPARISONS));
+    }
+}
+
 static void true_drops_are_found(void **state) {
     static const struct row rows[] = {
         {10, 0.115, 0.0115, 16}, {10, 0.115, 0.0115, 1}, {2, 0.115, 0.0575, 1}, {2, 0.5, 0.25, 4},
@@ -215,6 +245,7 @@ static void intervals_cover_what_they_say(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_thousand_identical_arms_give_few_false_answers),
+        cmocka_unit_test(drift_makes_no_false_answers),
         cmocka_unit_test(true_drops_are_found),
         cmocka_unit_test(a_candidate_that_never_fails_takes_sixty_trials),
         cmocka_unit_test(a_very_small_rate_works),
