@@ -172,6 +172,7 @@ struct itr_comparison_facts {
     double rounds_left_if_same;  /* INFINITY when it never failed, NaN when too long to follow */
 };
 
+/* Two walks over the lattice: milliseconds, for tiny factors a second. Not for every trial. */
 void itr_comparison_facts(const struct itr_comparison *comparison, double confidence,
                           struct itr_comparison_facts *facts);
 

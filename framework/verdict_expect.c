@@ -13,6 +13,8 @@
 enum {
     ROWS_MAX = 1 << 20,     /* failures of the candidate that are followed */
     FAILURES_MAX = 1 << 22, /* failures at the end that are told apart */
+    STEPS_MAX = 200000000,  /* from a place to another: about a second */
+    GROUPS = 256,           /* of numbers of failures, for rounds_enough */
     BASELINES_TRIED = 16,
     MODES = 4, /* sets of open tests, by their bits; 0 is not used */
 };
@@ -36,11 +38,13 @@ struct walk {
     struct strip rows[2][MODES];
     double *memory;
     double verdicts[ITR_COMPARISON_WORSE + 1];
-    double visits;  /* expected rounds that move */
-    double pending; /* chance that is in the next row */
-    double *ends;   /* by failures more than at the start: chance to end there */
+    uint64_t followed; /* steps */
+    double visits;     /* expected rounds that move */
+    double pending;    /* chance that is in the next row */
+    double *ends;      /* by failures more than at the start: chance to end there */
     size_t ends_room;
-    double start; /* failures at the start */
+    size_t ends_used; /* those beyond have no chance */
+    double start;     /* failures at the start */
     struct itr_error *err;
 };
 
@@ -126,6 +130,9 @@ static enum itr_status add_end(struct walk *w, double failures, double chance) {
         w->ends_room = room;
     }
     w->ends[(size_t)index] += chance;
+    if (chance > forgotten && (size_t)index >= w->ends_used) {
+        w->ends_used = (size_t)index + 1;
+    }
     return ITR_OK;
 }
 
@@ -157,6 +164,11 @@ static enum itr_status follow_strip(struct walk *w, unsigned row, unsigned open,
             continue;
         }
         w->visits += chance;
+        w->followed += 2 * ((uint64_t)w->baselines + 1);
+        if (w->followed > STEPS_MAX) {
+            return itr_fail(w->err, ITR_E_LIMIT, 0,
+                            "a comparison of so small a factor is too long to be followed");
+        }
         for (uint32_t i = 0; i <= w->baselines; i++) {
             for (unsigned j = 0; j < 2; j++) {
                 double part = chance * w->steps[i][j];
@@ -204,13 +216,20 @@ static enum itr_status follow(struct walk *w, double k) {
     return ITR_OK;
 }
 
-/* Chance to be decided after `rounds` rounds, failures falling on all trials alike. */
+/* Chance to be decided after `rounds` rounds, failures falling on all trials alike. Neighbouring numbers of failures count
+ * as the highest of their group. */
 static double decided_after(const struct walk *w, uint64_t rounds, double rate) {
+    size_t group = w->ends_used / GROUPS + 1;
     double sum = 0;
 
-    for (size_t i = 0; i < w->ends_room; i++) {
-        if (w->ends[i] > forgotten) {
-            sum += w->ends[i] * itr_binomial_at_least(i, rounds * (w->baselines + 1), rate);
+    for (size_t i = 0; i < w->ends_used; i += group) {
+        size_t end = i + group < w->ends_used ? i + group : w->ends_used;
+        double chance = 0;
+        for (size_t j = i; j < end; j++) {
+            chance += w->ends[j];
+        }
+        if (chance > forgotten) {
+            sum += chance * itr_binomial_at_least(end - 1, rounds * (w->baselines + 1), rate);
         }
     }
     return sum;

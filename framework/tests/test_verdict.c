@@ -394,6 +394,22 @@ static void what_cannot_be_is_refused(void **state) {
     assert_true(expected.rounds == 7);
 }
 
+static void a_walk_that_is_too_long_is_a_limit(void **state) {
+    struct itr_comparison_design design = {
+        .alpha = 1e-6, .beta = 1e-6, .factor = ITR_FACTOR_LEAST, .baselines = ITR_BASELINES_MAX};
+    struct itr_comparison comparison;
+    struct itr_comparison_expected expected = {.rounds = 7};
+
+    (void)state;
+    assert_int_equal(itr_comparison_begin(&comparison, &design, NULL), ITR_OK);
+    assert_int_equal(itr_comparison_expect(&comparison, 0.3, 0.27, &expected, NULL), ITR_E_LIMIT);
+    assert_true(expected.rounds == 7);
+    /* With ordinary error chances and one baseline trial a round the least factor is followed. */
+    comparison = begin(ITR_FACTOR_LEAST, 1, 0);
+    assert_int_equal(itr_comparison_expect(&comparison, 0.3, 0.27, &expected, NULL), ITR_OK);
+    near_to(expected.fixed + expected.not_fixed + expected.worse, 1, 1e-9);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(expected_trials_are_exact),
@@ -407,6 +423,7 @@ int main(void) {
         cmocka_unit_test(rates_stand_for_their_factor),
         cmocka_unit_test(facts_have_the_numbers),
         cmocka_unit_test(none_seen_has_a_bound),
+        cmocka_unit_test(a_walk_that_is_too_long_is_a_limit),
         cmocka_unit_test(what_cannot_be_is_refused),
     };
     return cmocka_run_group_tests_name("verdict", tests, NULL, NULL);
