@@ -197,6 +197,7 @@ static enum itr_status place_hunk(struct patch *p, const struct hunk *hunk, size
     char what[ITR_CHANGES_PATH_MAX + 256];
     *first = hunk->old_start > 0 ? hunk->old_start - 1 : 0;
     if (hunk->old_count == 0) {
+        *first = 0; /* of a new file */
         return p->creates && p->edit_count == 0
                    ? ITR_OK
                    : fails(p, ITR_E_USAGE, hunk->line, "this hunk has no old line that shows where it belongs");

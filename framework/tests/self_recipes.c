@@ -94,7 +94,8 @@ static void each_fits_each_go(void **state) {
             check_recipe(recipes.items[k], versions.items[i], root);
         }
     }
-    print_message("%zu recipes, %zu Gos: %zu fit, %zu are out of range\n", recipes.count, known_roots, fitted, refused);
+    print_message("%u recipes, %u Gos: %u fit, %u are out of range\n", (unsigned)recipes.count, (unsigned)known_roots,
+                  (unsigned)fitted, (unsigned)refused);
     itr_layout_release(&versions);
     itr_layout_release(&recipes);
     assert_int_equal(misfits, 0);

@@ -63,7 +63,7 @@ static void ends_of_lines_and_files_are_kept(void **state) {
 }
 
 static void files_come_and_go(void **state) {
-    static const char patch[] = "--- /dev/null\n+++ b/src/runtime/new.go\n@@ -0,0 +1,2 @@\n+x\n+y\n"
+    static const char patch[] = "--- /dev/null\n+++ b/src/runtime/new.go\n@@ -5,0 +1,2 @@\n+x\n+y\n"
                                 "--- a/src/runtime/a.go\n+++ /dev/null\n@@ -1,2 +0,0 @@\n-a\n-b\n";
     struct itr_changes changes = {0};
     struct itr_changed_file *file = NULL;
