@@ -111,6 +111,10 @@ add_dependencies(self_triage initrace)
 target_compile_definitions(self_triage PRIVATE "INITRACE_PROGRAM=\"$<TARGET_FILE:initrace>\""
                            "INITRACE_CRASHES=\"${CMAKE_SOURCE_DIR}/framework/tests/crashes\"")
 
+itr_cmocka_test(self framework/tests/self_recipes.c)
+target_compile_definitions(self_recipes PRIVATE "INITRACE_RECIPES=\"${CMAKE_SOURCE_DIR}/cases/recipes\""
+                           "INITRACE_LIBRARIES=\"${CMAKE_BINARY_DIR}/${itr_library_dir}\"")
+
 itr_cmocka_test(self framework/tests/self_replay.c)
 add_dependencies(self_replay initrace host_library_host plainlib_plain)
 target_compile_definitions(self_replay PRIVATE "INITRACE_PROGRAM=\"$<TARGET_FILE:initrace>\""

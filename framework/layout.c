@@ -40,6 +40,7 @@ enum itr_status itr_layout_find(struct itr_layout *layout, struct itr_error *err
     snprintf(layout->prefix, sizeof layout->prefix, "%s", program);
     snprintf(layout->cases, sizeof layout->cases, "%s/share/initrace/cases", program);
     snprintf(layout->known, sizeof layout->known, "%s/share/initrace/known", program);
+    snprintf(layout->recipes, sizeof layout->recipes, "%s/share/initrace/recipes", program);
     snprintf(layout->hosts, sizeof layout->hosts, "%s/libexec/initrace", program);
     snprintf(layout->libraries, sizeof layout->libraries, "%s/lib/initrace", program);
     return ITR_OK;

@@ -11,6 +11,7 @@ struct itr_layout {
     char prefix[1024];
     char cases[1100];     /* PREFIX/share/initrace/cases */
     char known[1100];     /* PREFIX/share/initrace/known: known failures */
+    char recipes[1100];   /* PREFIX/share/initrace/recipes: edit recipes */
     char hosts[1100];     /* PREFIX/libexec/initrace */
     char libraries[1100]; /* PREFIX/lib/initrace: a folder for each Go version, and `c` */
 };

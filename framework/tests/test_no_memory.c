@@ -6,6 +6,9 @@
 #include "framework/classify.h"
 #include "framework/folder.h"
 #include "framework/json.h"
+#include "framework/overlay.h"
+#include "framework/patch.h"
+#include "framework/recipe.h"
 #include "framework/record.h"
 #include "framework/run_options.h"
 #include "framework/sweep.h"
@@ -235,6 +238,34 @@ static enum itr_status list_versions(struct itr_error *err) {
     return status;
 }
 
+static enum itr_status apply_recipe(struct itr_error *err) {
+    static const char text[] = "recipe r\nsummary s\ngo 1.22\nraces x\nedit runtime/a.go\nreplace | a\nwith | b\n"
+                               "edit runtime/a.go\nwhen 1.22\ndelete | c\n";
+    struct itr_changes changes = {.root = scratch};
+    struct itr_recipe recipe;
+    enum itr_status status = itr_recipe_parse("r.recipe", text, sizeof text - 1, &recipe, err);
+    if (status == ITR_OK) {
+        status = itr_recipe_apply(&recipe, "go1.22.1", &changes, err);
+        itr_recipe_release(&recipe);
+    }
+    json_t *overlay = status == ITR_OK ? itr_overlay_json(&changes, "/folder") : NULL;
+    if (status == ITR_OK && overlay == NULL) {
+        status = itr_fail(err, ITR_E_NO_MEMORY, 0, "no overlay");
+    }
+    json_decref(overlay);
+    itr_changes_release(&changes);
+    return status;
+}
+
+static enum itr_status apply_patch(struct itr_error *err) {
+    static const char text[] = "--- a/src/runtime/a.go\n+++ b/src/runtime/a.go\n@@ -9 +9 @@\n-a\n+b\n"
+                               "--- /dev/null\n+++ b/src/runtime/b.go\n@@ -0,0 +1 @@\n+b\n";
+    struct itr_changes changes = {.root = scratch};
+    enum itr_status status = itr_patch_apply("p.diff", text, sizeof text - 1, "go1.22.1", &changes, err);
+    itr_changes_release(&changes);
+    return status;
+}
+
 /* ---- a place for files ---- */
 
 static void write_campaign(void) {
@@ -274,6 +305,9 @@ static int set_up(void **state) {
     scratch_folder(scratch, "lib");
     scratch_folder(scratch, "lib/go1.19.8");
     scratch_folder(scratch, "lib/go1.26.10");
+    scratch_folder(scratch, "src");
+    scratch_folder(scratch, "src/runtime");
+    scratch_write(scratch, "src/runtime/a.go", "a\nc\n", 4);
     write_campaign();
     return 0;
 }
@@ -314,6 +348,12 @@ static void libraries(void **state) {
         library = path;
         refuse_each(open_library, 5);
     }
+}
+
+static void recipes_and_patches(void **state) {
+    (void)state;
+    refuse_each(apply_recipe, 15);
+    refuse_each(apply_patch, 10);
 }
 
 /* Nobody can be told of it in the midst of a stream: the capture says so itself, and goes on counting. */
@@ -418,6 +458,7 @@ int main(void) {
         cmocka_unit_test(the_command_line_and_its_cells),
         cmocka_unit_test(what_is_read_back_of_a_campaign),
         cmocka_unit_test(libraries),
+        cmocka_unit_test(recipes_and_patches),
         cmocka_unit_test(captured_output),
         cmocka_unit_test(classifying),
         cmocka_unit_test(output_that_was_not_kept_is_a_failure_of_the_tool),
