@@ -17,16 +17,14 @@
 
 enum { JOBS_MAX = 64 };
 
+/* How long a slot without a trial sleeps at a time: an interrupt wakes nobody. */
+#define ROUND_WAIT_NS UINT64_C(100000000)
+
 struct worker {
     struct itr_campaign *campaign;
     uint32_t index;
     uv_thread_t thread;
     char directory[1200];
-};
-
-struct job {
-    size_t cell;
-    uint64_t trial;
 };
 
 static uint64_t nonce_of(const struct itr_campaign *campaign, uint64_t trial) {
@@ -60,8 +58,23 @@ static void next_cell(struct itr_campaign *campaign) {
     }
 }
 
+/* The next trial of the rounds; waits while all that may be under way are. */
+static bool take_in_rounds(struct itr_campaign *campaign, struct itr_campaign_job *job) {
+    while (!itr_campaign_take_round(campaign, job)) {
+        if (campaign->stop || itr_campaign_rounds_are_over(campaign)) {
+            uv_cond_broadcast(&campaign->round_noted);
+            return false;
+        }
+        uv_cond_timedwait(&campaign->round_noted, &campaign->lock, ROUND_WAIT_NS);
+    }
+    return true;
+}
+
 /* Call with the lock held. */
-static bool take(struct itr_campaign *campaign, struct job *job) {
+static bool take(struct itr_campaign *campaign, struct itr_campaign_job *job) {
+    if (campaign->round_count > 0) {
+        return take_in_rounds(campaign, job);
+    }
     while (!campaign->stop && campaign->cell < campaign->summary->count) {
         const struct itr_cell *cell = &campaign->summary->cells[campaign->cell];
         if (cell_is_over(campaign, cell)) {
@@ -107,7 +120,7 @@ static struct itr_aim aim_now(struct itr_campaign *campaign, size_t index) {
 }
 
 /* Under the lock: counts and records a trial. */
-static void count(struct itr_campaign *campaign, const struct job *job, const struct itr_record *record) {
+static void count(struct itr_campaign *campaign, const struct itr_campaign_job *job, const struct itr_record *record) {
     struct itr_tally *tally = &campaign->summary->tallies[job->cell];
     const struct itr_classification *result = record->classification;
     struct itr_row row = {
@@ -123,6 +136,7 @@ static void count(struct itr_campaign *campaign, const struct job *job, const st
     itr_tally_add(tally, &row);
     itr_pace_note(&campaign->parts[job->cell].pace, init_ns(record->seen));
     itr_campaign_count_place(campaign, job->cell, &row);
+    itr_campaign_note_round(campaign, job, row.outcome, row.signature);
     campaign->finished++;
     if (result->outcome != tally->expect) {
         campaign->failures++;
@@ -138,7 +152,7 @@ static bool is_worth_a_look(enum itr_outcome outcome) {
 }
 
 /* True if the trial's evidence is to be kept. */
-static bool finish_trial(struct itr_campaign *campaign, const struct job *job, struct itr_record *record,
+static bool finish_trial(struct itr_campaign *campaign, const struct itr_campaign_job *job, struct itr_record *record,
                          const char *directory) {
     struct itr_error error = {0};
     char evidence[64];
@@ -178,7 +192,7 @@ static bool finish_trial(struct itr_campaign *campaign, const struct job *job, s
 }
 
 static void run_trial(struct itr_campaign *campaign, const struct worker *worker, struct itr_slot *slot,
-                      const struct job *job) {
+                      const struct itr_campaign_job *job) {
     struct itr_plan plan;
     struct itr_observation seen;
     struct itr_classification result;
@@ -227,7 +241,7 @@ static void be_a_slot(void *argument) {
     struct itr_campaign *campaign = worker->campaign;
     struct itr_slot *slot = NULL;
     struct itr_error error = {0};
-    struct job job;
+    struct itr_campaign_job job;
 
     if (itr_slot_open(&slot, worker->directory, &error) != ITR_OK) {
         uv_mutex_lock(&campaign->lock);
@@ -304,7 +318,8 @@ static enum itr_status finish(struct itr_campaign *campaign, struct itr_error *e
     }
     summary->seed = campaign->options->seed;
     summary->elapsed_s = (double)(uv_hrtime() - campaign->begin_ns) / 1e9;
-    summary->interrupted = campaign->interrupt_count > 0 && (planned == 0 || campaign->finished < planned);
+    bool unplanned = planned == 0 || campaign->options->in_rounds; /* then each cell's count is what it came to */
+    summary->interrupted = campaign->interrupt_count > 0 && (unplanned || campaign->finished < planned);
     snprintf(summary->folder, sizeof summary->folder, "%s", campaign->folder.path);
     itr_summary_judge(summary);
     return itr_campaign_write_reports(summary, err);
@@ -339,6 +354,7 @@ enum itr_status itr_campaign_open(struct itr_campaign **out, const struct itr_ca
     *campaign = (struct itr_campaign){
         .options = options, .layout = layout, .summary = summary, .begin_ns = uv_hrtime()};
     uv_mutex_init(&campaign->lock);
+    uv_cond_init(&campaign->round_noted);
     enum itr_status status = itr_summary_allocate(summary, count, err);
     if (status == ITR_OK) {
         memcpy(summary->cells, cells, count * sizeof *cells);
@@ -399,9 +415,11 @@ void itr_campaign_release(struct itr_campaign *campaign) {
         }
     }
     itr_folder_close(&campaign->folder);
+    uv_cond_destroy(&campaign->round_noted);
     uv_mutex_destroy(&campaign->lock);
     free(campaign->parts);
     free(campaign->done);
+    free(campaign->past);
     free(campaign);
 }
 

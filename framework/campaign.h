@@ -4,6 +4,7 @@
 #define INITRACE_FRAMEWORK_CAMPAIGN_H
 
 #include "framework/layout.h"
+#include "framework/rounds.h"
 #include "framework/summary.h"
 #include "framework/sweep.h"
 
@@ -25,6 +26,7 @@ struct itr_campaign_options {
     uint32_t keep_hung;            /* hanging hosts that are left running for a person; up to ITR_KEEP_HUNG_MAX */
     bool progress;        /* show it on stderr */
     bool resume;          /* go on in the folder; the cells come from its campaign.json */
+    bool in_rounds;       /* all trials are taken by itr_campaign_work_rounds(), none by a cell's count */
     const char *output;   /* the campaign's folder */
     int argument_count;   /* the command line, for the record */
     char **arguments;
@@ -51,6 +53,17 @@ enum itr_status itr_campaign_add_sweep(struct itr_campaign *campaign, size_t lik
                                        struct itr_error *err) ITR_MUST_USE;
 /* Runs all trials that were not run. An interrupt ends it, and all later ones at once. */
 enum itr_status itr_campaign_work(struct itr_campaign *campaign, struct itr_error *err) ITR_MUST_USE;
+/* A comparison, and the cells its arms are fired in. */
+struct itr_campaign_rounds {
+    struct itr_rounds *rounds;
+    size_t cells[1 + ITR_ROUNDS_CANDIDATES_MAX]; /* by arm: [0] is the baseline's */
+    const char *const *signatures;               /* patterns (itr_matches), as many as are compared */
+};
+/* Runs rounds until each of them is over, the earlier ones first: a later one's trials fill the slots while an earlier one
+ * waits for trials under way. For campaigns `in_rounds`. In one that is resumed, trials that the folder has are told to the
+ * rounds and not run again. Interrupted, the rounds stay as they are. */
+enum itr_status itr_campaign_work_rounds(struct itr_campaign *campaign, const struct itr_campaign_rounds *rounds,
+                                         size_t count, struct itr_error *err) ITR_MUST_USE;
 bool itr_campaign_is_interrupted(const struct itr_campaign *campaign);
 /* Borrowed until the close. The sweep is NULL where the cell is none. */
 const char *itr_campaign_folder(const struct itr_campaign *campaign);

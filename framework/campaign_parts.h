@@ -36,6 +36,22 @@ struct itr_campaign_kept {
 
 enum { ITR_CAMPAIGN_CORES_MAX = 256 };
 
+/* A trial that a slot is to run. */
+struct itr_campaign_job {
+    size_t cell;
+    uint64_t trial;
+    size_t part;                   /* of the rounds under way */
+    struct itr_rounds_trial place; /* in it */
+};
+
+/* A trial of rounds that the folder of a resumed campaign has. */
+struct itr_campaign_past {
+    uint64_t trial;
+    size_t cell;
+    enum itr_outcome outcome;
+    const char *signature; /* the tally's */
+};
+
 struct itr_campaign {
     const struct itr_campaign_options *options;
     const struct itr_layout *layout;
@@ -45,6 +61,9 @@ struct itr_campaign {
     struct itr_folder folder;
     unsigned char *done; /* resume: a bit for each trial that the folder has; NULL: none */
     uint64_t done_room;
+    struct itr_campaign_past *past; /* the same for trials of rounds, by number */
+    size_t past_count;
+    size_t past_room;
 
     uv_mutex_t lock; /* all below, the folder and the summary */
     size_t cell;     /* the one that trials are taken from */
@@ -53,6 +72,9 @@ struct itr_campaign {
     uint64_t by_time_trials; /* trials of finished cells, when running by time */
     uint64_t finished;
     uint64_t failures;
+    const struct itr_campaign_rounds *rounds; /* trials are taken from these */
+    size_t round_count;                       /* 0: from the cells */
+    uv_cond_t round_noted;                    /* another trial may be taken now, or none any more */
     bool stop;    /* take no more trials */
     bool failed;  /* `error` has the first failure of the tool that ends the campaign */
     struct itr_error error;
@@ -78,6 +100,15 @@ enum itr_status itr_campaign_prepare(struct itr_campaign *campaign, struct itr_e
 
 /* Counts a trial at its place, where its cell is a sweep. */
 void itr_campaign_count_place(struct itr_campaign *campaign, size_t cell, const struct itr_row *row);
+
+/* Trials in rounds (campaign_rounds.c). While the folder is read, and after that; then with the lock held. */
+enum itr_status itr_campaign_remember(struct itr_campaign *campaign, size_t cell, const struct itr_row *row,
+                                      struct itr_error *err) ITR_MUST_USE;
+void itr_campaign_remembered(struct itr_campaign *campaign);
+bool itr_campaign_take_round(struct itr_campaign *campaign, struct itr_campaign_job *job);
+void itr_campaign_note_round(struct itr_campaign *campaign, const struct itr_campaign_job *job, enum itr_outcome outcome,
+                             const char *signature);
+bool itr_campaign_rounds_are_over(const struct itr_campaign *campaign);
 
 /* The main thread's loop: before the first slot starts; until the last one has ended, which `slot_ended` is sent for; after
  * all of them were joined. An interrupt sets `stop`, a second one ends the program. */

@@ -310,9 +310,14 @@ static enum itr_status prepare_resumed(struct itr_campaign *campaign, struct itr
         uint64_t cell = 0;
         struct itr_row row;
         status = itr_record_read(json, &cell, &row, err);
-        if (status == ITR_OK && cell < summary->count && row.trial < campaign->done_room) {
-            campaign->done[row.trial / 8] |= (unsigned char)(1u << (row.trial % 8));
+        bool in_rounds = campaign->options->in_rounds;
+        if (status == ITR_OK && cell < summary->count && (in_rounds || row.trial < campaign->done_room)) {
             itr_tally_add(&summary->tallies[cell], &row);
+            if (in_rounds) {
+                status = itr_campaign_remember(campaign, cell, &row, err);
+            } else {
+                campaign->done[row.trial / 8] |= (unsigned char)(1u << (row.trial % 8));
+            }
             itr_campaign_count_place(campaign, cell, &row);
             campaign->finished++;
             campaign->failures += row.outcome != summary->cells[cell].expect ? 1 : 0;
@@ -320,6 +325,7 @@ static enum itr_status prepare_resumed(struct itr_campaign *campaign, struct itr
         json_decref(json);
     }
     itr_trials_close(&trials);
+    itr_campaign_remembered(campaign);
     itr_campaign_find_cores(campaign);
     return status;
 }

@@ -1,0 +1,221 @@
+/* The loop of a comparison: hands out trials, takes answers in any order, judges rounds by number. */
+#include "framework/rounds.h"
+
+#include <stdlib.h>
+
+enum { SIZE_MAX_TRIALS = ITR_BASELINES_MAX + ITR_ROUNDS_CANDIDATES_MAX };
+
+enum place_state { FREE, UNDER_WAY, ANSWERED };
+
+struct place {
+    uint8_t arm;
+    uint8_t state;   /* enum place_state */
+    uint8_t attempt; /* the next one, or the one under way */
+    int8_t what;
+};
+
+struct itr_rounds_slot {
+    struct place places[SIZE_MAX_TRIALS];
+};
+
+/* A trial number that no record can hold is none. */
+#define NUMBERS_MAX (UINT64_C(1) << 62)
+
+static enum itr_status check(const struct itr_rounds_design *design, struct itr_error *err) {
+    if (design->candidates > ITR_ROUNDS_CANDIDATES_MAX) {
+        return itr_fail(err, ITR_E_USAGE, 0, "a comparison has at most %d candidates, not %u",
+                        (int)ITR_ROUNDS_CANDIDATES_MAX, (unsigned)design->candidates);
+    }
+    if (design->signatures > ITR_ROUNDS_SIGNATURES_MAX) {
+        return itr_fail(err, ITR_E_USAGE, 0, "at most %d signatures are compared at a time, not %u",
+                        (int)ITR_ROUNDS_SIGNATURES_MAX, (unsigned)design->signatures);
+    }
+    if (design->test.rounds_max == 0 || design->ahead == 0 || design->ahead > ITR_ROUNDS_AHEAD_MAX) {
+        return itr_fail(err, ITR_E_USAGE, 0, "a comparison needs a budget, and from 1 to %d rounds under way",
+                        (int)ITR_ROUNDS_AHEAD_MAX);
+    }
+    return ITR_OK;
+}
+
+enum itr_status itr_rounds_begin(struct itr_rounds *rounds, const struct itr_rounds_design *design,
+                                 struct itr_error *err) {
+    struct itr_rounds begun = {.design = *design};
+    struct itr_comparison comparison;
+    enum itr_status status = check(design, err);
+    if (status == ITR_OK) {
+        status = itr_comparison_begin(&comparison, &design->test, err);
+    }
+    if (status != ITR_OK) {
+        return status;
+    }
+    begun.design.test = comparison.design;
+    begun.size = comparison.design.baselines + design->candidates;
+    for (uint32_t c = 0; c < design->candidates; c++) {
+        for (uint32_t s = 0; s < design->signatures; s++) {
+            begun.comparisons[c][s] = comparison;
+        }
+    }
+    if (design->test.rounds_max > NUMBERS_MAX / SIZE_MAX_TRIALS / ITR_ROUNDS_ATTEMPTS ||
+        design->first_trial > NUMBERS_MAX) {
+        return itr_fail(err, ITR_E_LIMIT, 0, "the trials of a comparison cannot be numbered: its budget is too large");
+    }
+    begun.slots = calloc(design->ahead, sizeof *begun.slots);
+    if (begun.slots == NULL) {
+        return itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory for %u rounds", (unsigned)design->ahead);
+    }
+    *rounds = begun;
+    return ITR_OK;
+}
+
+void itr_rounds_release(struct itr_rounds *rounds) {
+    free(rounds->slots);
+    *rounds = (struct itr_rounds){0};
+}
+
+uint64_t itr_rounds_numbers(const struct itr_rounds *rounds) {
+    return rounds->design.test.rounds_max * rounds->size * ITR_ROUNDS_ATTEMPTS;
+}
+
+static struct itr_rounds_slot *slot_of(const struct itr_rounds *rounds, uint64_t round) {
+    return &rounds->slots[round % rounds->design.ahead];
+}
+
+/* The order of a round comes from the seed and its number alone. */
+static void prepare(struct itr_rounds *rounds) {
+    uint8_t order[SIZE_MAX_TRIALS];
+    struct itr_random random =
+        itr_random_of("rounds", rounds->design.seed, rounds->design.first_trial + rounds->prepared * rounds->size);
+    struct itr_rounds_slot *slot = slot_of(rounds, rounds->prepared);
+    itr_round_order(&random, rounds->design.test.baselines, rounds->design.candidates, order);
+    for (uint32_t i = 0; i < rounds->size; i++) {
+        slot->places[i] = (struct place){.arm = order[i]};
+    }
+    rounds->prepared++;
+}
+
+static bool take_of(struct itr_rounds *rounds, uint64_t round, struct itr_rounds_trial *trial) {
+    struct itr_rounds_slot *slot = slot_of(rounds, round);
+    for (uint32_t i = 0; i < rounds->size; i++) {
+        struct place *place = &slot->places[i];
+        if (place->state != FREE || rounds->arms[place->arm] != ITR_ROUNDS_OPEN) {
+            continue;
+        }
+        uint64_t attempts_before = rounds->design.test.rounds_max * rounds->size * place->attempt;
+        place->state = UNDER_WAY;
+        rounds->taken++;
+        *trial = (struct itr_rounds_trial){
+            .round = round,
+            .place = i,
+            .arm = place->arm,
+            .attempt = place->attempt,
+            .trial = rounds->design.first_trial + attempts_before + round * rounds->size + i,
+        };
+        return true;
+    }
+    return false;
+}
+
+bool itr_rounds_take(struct itr_rounds *rounds, struct itr_rounds_trial *trial) {
+    uint64_t max = rounds->design.test.rounds_max;
+    for (uint64_t round = rounds->judged; !rounds->over && round < max && round - rounds->judged < rounds->design.ahead;
+         round++) {
+        if (round == rounds->prepared) {
+            prepare(rounds);
+        }
+        if (take_of(rounds, round, trial)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- answers ---- */
+
+static bool is_whole(const struct itr_rounds *rounds, const struct itr_rounds_slot *slot) {
+    for (uint32_t i = 0; i < rounds->size; i++) {
+        const struct place *place = &slot->places[i];
+        if (rounds->arms[place->arm] == ITR_ROUNDS_OPEN && place->state != ANSWERED) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void judge_candidate(struct itr_rounds *rounds, uint32_t candidate, const uint32_t *baseline_hits, int what) {
+    bool any = rounds->design.signatures == 0;
+    for (uint32_t s = 0; s < rounds->design.signatures; s++) {
+        any |= itr_comparison_round(&rounds->comparisons[candidate][s], baseline_hits[s], what == (int)s) ==
+               ITR_COMPARISON_CONTINUE;
+    }
+    rounds->arm_rounds[1 + candidate]++;
+    if (!any) {
+        rounds->arms[1 + candidate] = ITR_ROUNDS_DECIDED;
+    }
+}
+
+static void judge(struct itr_rounds *rounds, const struct itr_rounds_slot *slot) {
+    uint32_t baseline_hits[ITR_ROUNDS_SIGNATURES_MAX] = {0};
+    for (uint32_t i = 0; i < rounds->size; i++) {
+        const struct place *place = &slot->places[i];
+        rounds->counted += rounds->arms[place->arm] == ITR_ROUNDS_OPEN ? 1 : 0;
+        if (place->arm == 0 && place->what >= 0) {
+            baseline_hits[place->what]++;
+        }
+    }
+    rounds->arm_rounds[0]++;
+    for (uint32_t i = 0; i < rounds->size; i++) {
+        const struct place *place = &slot->places[i];
+        if (place->arm > 0 && rounds->arms[place->arm] == ITR_ROUNDS_OPEN) {
+            judge_candidate(rounds, place->arm - 1u, baseline_hits, place->what);
+        }
+    }
+    rounds->judged++;
+}
+
+static bool any_open(const struct itr_rounds *rounds) {
+    bool any = rounds->design.candidates == 0;
+    for (uint32_t c = 1; c <= rounds->design.candidates; c++) {
+        any = any || rounds->arms[c] == ITR_ROUNDS_OPEN;
+    }
+    return any && rounds->arms[0] == ITR_ROUNDS_OPEN;
+}
+
+static void judge_all(struct itr_rounds *rounds) {
+    while (!rounds->over) {
+        rounds->over = !any_open(rounds) || rounds->judged == rounds->design.test.rounds_max;
+        if (rounds->over || rounds->judged == rounds->prepared || !is_whole(rounds, slot_of(rounds, rounds->judged))) {
+            return;
+        }
+        judge(rounds, slot_of(rounds, rounds->judged));
+    }
+}
+
+void itr_rounds_note(struct itr_rounds *rounds, const struct itr_rounds_trial *trial, int what) {
+    if (what < ITR_ROUNDS_VOID || what >= (int)rounds->design.signatures) {
+        ITR_BUG("a trial came to %d", what);
+    }
+    rounds->ended++;
+    rounds->voids += what == ITR_ROUNDS_VOID ? 1 : 0;
+    if (trial->round < rounds->judged) { /* its arm was decided meanwhile */
+        return;
+    }
+    struct place *place = &slot_of(rounds, trial->round)->places[trial->place];
+    if (place->state != UNDER_WAY || place->attempt != trial->attempt) {
+        ITR_BUG("trial %llu was not under way", (unsigned long long)trial->trial);
+    }
+    if (what == ITR_ROUNDS_VOID) {
+        place->state = FREE;
+        place->attempt++;
+        if (place->attempt == ITR_ROUNDS_ATTEMPTS && rounds->arms[place->arm] == ITR_ROUNDS_OPEN) {
+            rounds->arms[place->arm] = ITR_ROUNDS_NOT_REACHED;
+        }
+    } else {
+        place->state = ANSWERED;
+        place->what = (int8_t)what;
+    }
+    judge_all(rounds);
+}
+
+uint64_t itr_rounds_beyond(const struct itr_rounds *rounds) {
+    return rounds->ended - rounds->voids - rounds->counted;
+}
