@@ -1,0 +1,313 @@
+/* What a comparison runs next: controls, pilot, points, guard. What came of it is compare_judge.c's. */
+#include "framework/compare.h"
+
+#include "framework/match.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    CONTROL_COUNT = 15,
+    GUARD_COUNT = 100,
+    HITS_ENOUGH = 3, /* of a signature in the pilot: its rate is known well enough to plan with */
+    AHEAD_TRIALS = 8, /* under way beyond the round that is judged, for each slot */
+};
+
+/* Planning takes the rate at this interval's lower end, so that the budget holds in nine pilots of ten. */
+static const double pilot_confidence = 0.8;
+
+const char *itr_compare_stage_name(enum itr_compare_stage stage) {
+    static const char *const names[] = {"begin", "controls", "pilot", "pilot", "points", "guard", "end"};
+    return names[stage];
+}
+
+static bool is_skipped(const struct itr_summary *summary, size_t cell) {
+    return summary->cells[cell].skip[0] != '\0';
+}
+
+/* The arms that take part: the baseline, and the candidates that are sound and have the point. Returns their number less one. */
+static uint32_t choose_arms(const struct itr_compare *compare, const struct itr_summary *summary,
+                            struct itr_compare_group *group) {
+    uint32_t count = 0;
+    for (uint32_t arm = 0; arm <= compare->candidates; arm++) {
+        if (arm == 0 || (!compare->broken[arm] && !is_skipped(summary, group->cells[arm]))) {
+            group->arms[count++] = arm;
+        }
+    }
+    return count - 1;
+}
+
+/* Begins a group's rounds, and makes them the next part. */
+static enum itr_status add_part(struct itr_compare *compare, struct itr_compare_group *group,
+                                const struct itr_rounds_design *wanted, struct itr_campaign_rounds *parts, size_t *count,
+                                struct itr_error *err) {
+    struct itr_rounds_design design = *wanted;
+    struct itr_campaign_rounds *part = &parts[*count];
+    uint32_t size = (design.test.baselines > 0 ? design.test.baselines : 1) + design.candidates;
+    uint64_t ahead = 2 + (uint64_t)AHEAD_TRIALS * compare->options.jobs / size;
+    design.seed = compare->options.seed;
+    design.first_trial = compare->next_trial;
+    design.ahead = (uint32_t)(ahead < ITR_ROUNDS_AHEAD_MAX ? ahead : ITR_ROUNDS_AHEAD_MAX);
+    itr_rounds_release(&group->rounds);
+    enum itr_status status = itr_rounds_begin(&group->rounds, &design, err);
+    if (status != ITR_OK) {
+        return status;
+    }
+    compare->next_trial += itr_rounds_numbers(&group->rounds);
+    *part = (struct itr_campaign_rounds){.rounds = &group->rounds, .signatures = group->patterns};
+    for (uint32_t i = 0; i <= design.candidates; i++) {
+        part->cells[i] = group->cells[group->arms[i]];
+    }
+    ++*count;
+    return ITR_OK;
+}
+
+/* All groups of a kind, a number of times each arm. */
+static enum itr_status plan_counted(struct itr_compare *compare, const struct itr_summary *summary,
+                                    enum itr_compare_kind kind, uint64_t rounds, struct itr_campaign_rounds *parts,
+                                    size_t *count, struct itr_error *err) {
+    enum itr_status status = ITR_OK;
+    for (size_t i = 0; i < compare->group_count && status == ITR_OK; i++) {
+        struct itr_compare_group *group = &compare->groups[i];
+        if (group->kind != kind) {
+            continue;
+        }
+        if (is_skipped(summary, group->cells[0])) {
+            group->state = ITR_COMPARE_SKIPPED;
+            continue;
+        }
+        struct itr_rounds_design design = {.test = compare->options.test, .candidates = choose_arms(compare, summary, group)};
+        design.test.baselines = 1;
+        design.test.rounds_max = rounds;
+        group->state = ITR_COMPARE_RUN;
+        status = add_part(compare, group, &design, parts, count, err);
+    }
+    return status;
+}
+
+/* ---- controls ---- */
+
+static void judge_controls(struct itr_compare *compare, const struct itr_summary *summary) {
+    for (size_t i = 0; i < compare->group_count; i++) {
+        const struct itr_compare_group *group = &compare->groups[i];
+        for (uint32_t arm = 0; arm <= compare->candidates && group->kind == ITR_COMPARE_CONTROL; arm++) {
+            const struct itr_cell *cell = &summary->cells[group->cells[arm]];
+            struct itr_verdict verdict;
+            itr_judge(cell, &summary->tallies[group->cells[arm]], &verdict);
+            bool fine = verdict.judgement == ITR_JUDGEMENT_EXPECTED || verdict.judgement == ITR_JUDGEMENT_KNOWN ||
+                        verdict.judgement == ITR_JUDGEMENT_SKIPPED;
+            if (!fine && !compare->broken[arm]) {
+                compare->broken[arm] = true;
+                snprintf(compare->why[arm], sizeof compare->why[arm], "%s, control %s: %s", cell->case_name, cell->control,
+                         verdict.sentence);
+            }
+        }
+    }
+}
+
+static bool any_sound(const struct itr_compare *compare) {
+    bool any = false;
+    for (uint32_t arm = 1; arm <= compare->candidates; arm++) {
+        any = any || !compare->broken[arm];
+    }
+    return any && !compare->broken[0];
+}
+
+/* ---- pilot ---- */
+
+static bool is_failure(const struct itr_tally *tally, const struct itr_tally_signature *signature) {
+    return signature->outcome != tally->expect && signature->outcome != ITR_OUTCOME_NOT_FIRED &&
+           signature->outcome != ITR_OUTCOME_TOOL_ERROR;
+}
+
+/* What a failure is compared as: the pattern of the case's known ones that it matches, else itself. */
+static const char *pattern_of(const struct itr_cell *cell, const struct itr_tally_signature *signature) {
+    for (size_t k = 0; k < cell->known_count; k++) {
+        if (cell->known[k].outcome == signature->outcome && itr_matches(cell->known[k].signature, signature->text)) {
+            return cell->known[k].signature;
+        }
+    }
+    return signature->text;
+}
+
+struct seen {
+    const char *pattern;
+    uint64_t hits;
+};
+
+static void note_seen(struct seen *seen, size_t *count, size_t room, const char *pattern, uint64_t hits) {
+    size_t i = 0;
+    while (i < *count && strcmp(seen[i].pattern, pattern) != 0) {
+        i++;
+    }
+    if (i == *count && i < room) {
+        seen[(*count)++] = (struct seen){.pattern = pattern};
+    }
+    if (i < *count) {
+        seen[i].hits += hits;
+    }
+}
+
+static int by_hits(const void *a, const void *b) {
+    uint64_t left = ((const struct seen *)a)->hits;
+    uint64_t right = ((const struct seen *)b)->hits;
+    return (left < right) - (left > right);
+}
+
+/* The signatures that a point is compared by: all that came often enough; where none did, the most frequent. */
+static void choose_signatures(struct itr_compare_group *group, const struct itr_summary *summary) {
+    enum { SEEN_MAX = 64 };
+    struct seen seen[SEEN_MAX];
+    size_t count = 0;
+    const struct itr_cell *cell = &summary->cells[group->cells[0]];
+    const struct itr_tally *tally = &summary->tallies[group->cells[0]];
+    for (size_t i = 0; i < tally->signature_count; i++) {
+        const struct itr_tally_signature *one = &tally->signatures[i];
+        if (is_failure(tally, one)) {
+            note_seen(seen, &count, SEEN_MAX, pattern_of(cell, one), one->count);
+        }
+    }
+    qsort(seen, count, sizeof seen[0], by_hits);
+    group->signature_count = 0;
+    group->pilot_trials = itr_tally_valid(tally);
+    group->pilot_hits = 0;
+    for (size_t i = 0; i < count && i < ITR_ROUNDS_SIGNATURES_MAX && (i == 0 || seen[i].hits >= HITS_ENOUGH); i++) {
+        bool fits = strlen(seen[i].pattern) < sizeof group->signatures[i];
+        snprintf(group->signatures[i], sizeof group->signatures[i], "%.*s%s", (int)sizeof group->signatures[i] - 2,
+                 seen[i].pattern, fits ? "" : "*");
+        group->patterns[i] = group->signatures[i];
+        group->signature_count++;
+        group->pilot_hits = seen[i].hits;
+    }
+}
+
+/* The baseline alone, at each point; the second time only where it showed too little. */
+static enum itr_status plan_pilot(struct itr_compare *compare, const struct itr_summary *summary, bool more,
+                                  struct itr_campaign_rounds *parts, size_t *count, struct itr_error *err) {
+    enum itr_status status = ITR_OK;
+    for (size_t i = 0; i < compare->group_count && status == ITR_OK; i++) {
+        struct itr_compare_group *group = &compare->groups[i];
+        if (group->kind != ITR_COMPARE_POINT || group->state == ITR_COMPARE_SKIPPED) {
+            continue;
+        }
+        if (is_skipped(summary, group->cells[0])) {
+            group->state = ITR_COMPARE_SKIPPED;
+            continue;
+        }
+        if (more) {
+            choose_signatures(group, summary);
+            if (group->pilot_hits >= HITS_ENOUGH) {
+                continue;
+            }
+        }
+        struct itr_rounds_design design = {.test = compare->options.test};
+        design.test.baselines = 1;
+        design.test.rounds_max = more ? ITR_COMPARE_PILOT_MORE : ITR_COMPARE_PILOT;
+        group->arms[0] = 0;
+        status = add_part(compare, group, &design, parts, count, err);
+    }
+    return status;
+}
+
+/* ---- points ---- */
+
+static enum itr_status plan_point(struct itr_compare *compare, const struct itr_summary *summary,
+                                  struct itr_compare_group *group, struct itr_campaign_rounds *parts, size_t *count,
+                                  struct itr_error *err) {
+    struct itr_rounds_design design = {.test = compare->options.test,
+                                       .candidates = choose_arms(compare, summary, group),
+                                       .signatures = group->signature_count};
+    struct itr_comparison comparison;
+    double rate = itr_clopper_pearson(group->pilot_hits, group->pilot_trials, pilot_confidence).low;
+    enum itr_status status = ITR_OK;
+    group->state = ITR_COMPARE_RUN;
+    if (design.candidates == 0) { /* no candidate has the point */
+        return ITR_OK;
+    }
+    if (design.test.baselines == 0) {
+        status = itr_comparison_baselines(&design.test, rate, &design.test.baselines, err);
+    }
+    if (status == ITR_OK) {
+        status = itr_comparison_begin(&comparison, &design.test, err);
+    }
+    if (status == ITR_OK && design.test.rounds_max == 0) {
+        status = itr_comparison_budget(&comparison, rate, &design.test.rounds_max, err);
+    }
+    return status == ITR_OK ? add_part(compare, group, &design, parts, count, err) : status;
+}
+
+static enum itr_status plan_points(struct itr_compare *compare, const struct itr_summary *summary,
+                                   struct itr_campaign_rounds *parts, size_t *count, struct itr_error *err) {
+    enum itr_status status = ITR_OK;
+    for (size_t i = 0; i < compare->group_count && status == ITR_OK; i++) {
+        struct itr_compare_group *group = &compare->groups[i];
+        if (group->kind != ITR_COMPARE_POINT || group->state == ITR_COMPARE_SKIPPED) {
+            continue;
+        }
+        choose_signatures(group, summary);
+        group->state = ITR_COMPARE_NOT_SHOWN;
+        if (group->signature_count > 0) {
+            status = plan_point(compare, summary, group, parts, count, err);
+        }
+    }
+    return status;
+}
+
+/* ---- one stage after the other ---- */
+
+static enum itr_status plan_stage(struct itr_compare *compare, const struct itr_summary *summary,
+                                  struct itr_campaign_rounds *parts, size_t *count, struct itr_error *err) {
+    const struct itr_compare_options *options = &compare->options;
+    switch (compare->stage) {
+    case ITR_COMPARE_STAGE_CONTROLS:
+        return plan_counted(compare, summary, ITR_COMPARE_CONTROL,
+                            options->control_count > 0 ? options->control_count : CONTROL_COUNT, parts, count, err);
+    case ITR_COMPARE_STAGE_PILOT:
+    case ITR_COMPARE_STAGE_PILOT_MORE:
+        return plan_pilot(compare, summary, compare->stage == ITR_COMPARE_STAGE_PILOT_MORE, parts, count, err);
+    case ITR_COMPARE_STAGE_POINTS:
+        return plan_points(compare, summary, parts, count, err);
+    case ITR_COMPARE_STAGE_GUARD:
+        return plan_counted(compare, summary, ITR_COMPARE_GUARD,
+                            options->guard_count > 0 ? options->guard_count : GUARD_COUNT, parts, count, err);
+    case ITR_COMPARE_STAGE_BEGIN:
+    case ITR_COMPARE_STAGE_END:
+        break;
+    }
+    return ITR_OK;
+}
+
+enum itr_status itr_compare_next(struct itr_compare *compare, const struct itr_summary *summary,
+                                 struct itr_campaign_rounds *parts, size_t *count, struct itr_error *err) {
+    enum itr_status status = ITR_OK;
+    *count = 0;
+    while (*count == 0 && status == ITR_OK && compare->stage != ITR_COMPARE_STAGE_END) {
+        if (compare->stage == ITR_COMPARE_STAGE_CONTROLS) {
+            judge_controls(compare, summary);
+        }
+        compare->stage = compare->stage > ITR_COMPARE_STAGE_BEGIN && !any_sound(compare) ? ITR_COMPARE_STAGE_END
+                                                                                        : compare->stage + 1;
+        status = plan_stage(compare, summary, parts, count, err);
+    }
+    return status;
+}
+
+uint64_t itr_compare_stage_trials(const struct itr_campaign_rounds *parts, size_t count) {
+    uint64_t trials = 0;
+    for (size_t i = 0; i < count; i++) {
+        trials += parts[i].rounds->design.test.rounds_max * parts[i].rounds->size;
+    }
+    return trials;
+}
+
+void itr_compare_release(struct itr_compare *compare) {
+    for (size_t i = 0; i < compare->group_count; i++) {
+        itr_rounds_release(&compare->groups[i].rounds);
+    }
+    for (uint32_t c = 0; c < ITR_ROUNDS_CANDIDATES_MAX; c++) {
+        free(compare->results[c].others);
+    }
+    free(compare->groups);
+    *compare = (struct itr_compare){0};
+}

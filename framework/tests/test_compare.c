@@ -1,0 +1,337 @@
+/* Unit tests of compare.c and compare_judge.c: whole comparisons over a simulated campaign. */
+#include "framework/compare.h"
+#include "framework/match.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { ARMS = 3, GROUPS = 4, KINDS = 3, CELLS = ARMS * GROUPS };
+
+/* A control, two points, a guard's case: how often each arm fails there, by kind of failure. */
+enum { CONTROL, FIRST, SECOND, OTHER };
+
+static const char *const failures[KINDS] = {"crash AV somewhere", "hang CTRL_C", "fatal new"};
+static const enum itr_outcome outcomes[KINDS] = {ITR_OUTCOME_CRASH, ITR_OUTCOME_HANG, ITR_OUTCOME_FATAL};
+
+struct world {
+    double rate[GROUPS][ARMS][KINDS];
+    double missed[GROUPS][ARMS];
+    uint64_t stop_after; /* trials; 0: never */
+    uint64_t ran;
+    uint64_t announced; /* trials of the points at most */
+    uint64_t pointed;   /* trials of the points that were run */
+    struct itr_summary summary;
+    struct itr_compare compare;
+};
+
+static void make(struct world *world, uint64_t seed) {
+    struct itr_compare *compare = &world->compare;
+    world->summary.cells = calloc(CELLS, sizeof *world->summary.cells);
+    world->summary.tallies = calloc(CELLS, sizeof *world->summary.tallies);
+    world->summary.count = CELLS;
+    *compare = (struct itr_compare){.options = {.test = {.alpha = 0.01, .beta = 0.01}, .jobs = 4, .seed = seed},
+                                    .candidates = ARMS - 1};
+    compare->groups = calloc(GROUPS, sizeof *compare->groups);
+    compare->group_count = GROUPS;
+    for (size_t g = 0; g < GROUPS; g++) {
+        compare->groups[g].kind = g == CONTROL ? ITR_COMPARE_CONTROL : g == OTHER ? ITR_COMPARE_GUARD : ITR_COMPARE_POINT;
+        for (size_t a = 0; a < ARMS; a++) {
+            struct itr_cell *cell = &world->summary.cells[g * ARMS + a];
+            cell->expect = ITR_OUTCOME_DELIVERED;
+            snprintf(cell->control, sizeof cell->control, "%s", g == CONTROL ? "after-init" : "");
+            snprintf(cell->case_name, sizeof cell->case_name, "case-%zu", g);
+            itr_tally_begin(&world->summary.tallies[g * ARMS + a], cell->expect, 0, 0);
+            compare->groups[g].cells[a] = g * ARMS + a;
+        }
+    }
+}
+
+static void destroy(struct world *world) {
+    itr_compare_release(&world->compare);
+    for (size_t i = 0; i < CELLS; i++) {
+        itr_tally_release(&world->summary.tallies[i]);
+    }
+    free(world->summary.cells);
+    free(world->summary.tallies);
+}
+
+/* One trial, by its number; counted as a campaign does. Returns what the rounds are told. */
+static int fire(struct world *world, const struct itr_campaign_rounds *part, const struct itr_rounds_trial *trial) {
+    size_t cell = part->cells[trial->arm];
+    struct itr_random random = itr_random_of("trial", world->compare.options.seed, trial->trial);
+    double unit = itr_random_unit(&random);
+    struct itr_row row = {.trial = trial->trial,
+                          .outcome = ITR_OUTCOME_DELIVERED,
+                          .signature = "",
+                          .fired_after_load_ns = INT64_MIN,
+                          .sweep_index = -1};
+    int what = ITR_ROUNDS_PASS;
+    if (itr_random_unit(&random) < world->missed[cell / ARMS][cell % ARMS]) {
+        row.outcome = ITR_OUTCOME_NOT_FIRED;
+        what = ITR_ROUNDS_VOID;
+    }
+    for (size_t k = 0; k < KINDS && what == ITR_ROUNDS_PASS; k++) {
+        double rate = world->rate[cell / ARMS][cell % ARMS][k];
+        if (unit < rate) {
+            row.outcome = outcomes[k];
+            row.signature = failures[k];
+            what = ITR_ROUNDS_OTHER;
+        }
+        unit -= rate;
+    }
+    for (uint32_t s = 0; what == ITR_ROUNDS_OTHER && s < part->rounds->design.signatures; s++) {
+        what = itr_matches(part->signatures[s], row.signature) ? (int)s : what;
+    }
+    itr_tally_add(&world->summary.tallies[cell], &row);
+    world->ran++;
+    return what;
+}
+
+static bool work(struct world *world, struct itr_campaign_rounds *parts, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        struct itr_rounds_trial trial;
+        while (itr_rounds_take(parts[i].rounds, &trial)) {
+            if (world->stop_after > 0 && world->ran >= world->stop_after) {
+                return false;
+            }
+            itr_rounds_note(parts[i].rounds, &trial, fire(world, &parts[i], &trial));
+        }
+        assert_true(parts[i].rounds->over);
+    }
+    return true;
+}
+
+static void run(struct world *world) {
+    struct itr_campaign_rounds parts[GROUPS];
+    size_t count = 0;
+    bool goes_on = true;
+    do {
+        assert_int_equal(itr_compare_next(&world->compare, &world->summary, parts, &count, NULL), ITR_OK);
+        uint64_t before = world->ran;
+        uint64_t most = itr_compare_stage_trials(parts, count);
+        goes_on = work(world, parts, count);
+        if (world->compare.stage == ITR_COMPARE_STAGE_POINTS) {
+            world->announced = most;
+            world->pointed = world->ran - before;
+        }
+    } while (goes_on && count > 0);
+    assert_int_equal(itr_compare_judge(&world->compare, &world->summary, NULL), ITR_OK);
+}
+
+static enum itr_compare_verdict verdict_of(const struct world *world, uint32_t candidate) {
+    return world->compare.results[candidate].verdict;
+}
+
+/* The baseline fails at both points; what the two candidates do there is the test's. */
+static const struct world base = {
+    .rate = {[FIRST] = {{1, 0, 0}, {0, 0, 0}, {0, 0, 0}}, [SECOND] = {{0, 0.1, 0}, {0, 0, 0}, {0, 0, 0}}}};
+
+static void a_fix_is_fixed_within_the_budget(void **state) {
+    (void)state;
+    struct world world = base;
+    make(&world, 1);
+    run(&world);
+    assert_int_equal(world.compare.stage, ITR_COMPARE_STAGE_END);
+    for (uint32_t c = 0; c < 2; c++) {
+        assert_int_equal(verdict_of(&world, c), ITR_COMPARE_IS_FIXED);
+        assert_int_equal(world.compare.results[c].worse, 0);
+        assert_int_equal(itr_compare_at(&world.compare, FIRST, c), ITR_COMPARE_IS_FIXED);
+        assert_int_equal(itr_compare_at(&world.compare, SECOND, c), ITR_COMPARE_IS_FIXED);
+        const struct itr_comparison *second = itr_compare_comparisons(&world.compare.groups[SECOND], c);
+        assert_in_range(second->trials[ITR_ARM_CANDIDATE], 1, 100);
+    }
+    assert_true(world.pointed <= world.announced);
+    assert_int_equal(world.summary.tallies[OTHER * ARMS].trials, 100);
+    assert_int_equal(itr_compare_exit_code(&world.compare), 0);
+    destroy(&world);
+}
+
+static void what_is_left_at_one_point_is_a_part(void **state) {
+    (void)state;
+    struct world world = base;
+    world.rate[SECOND][1][1] = 0.1;
+    make(&world, 2);
+    run(&world);
+    assert_int_equal(verdict_of(&world, 0), ITR_COMPARE_IS_PART);
+    assert_int_equal(itr_compare_at(&world.compare, SECOND, 0), ITR_COMPARE_IS_NOT_FIXED);
+    assert_int_equal(verdict_of(&world, 1), ITR_COMPARE_IS_FIXED);
+    assert_int_equal(itr_compare_exit_code(&world.compare), 1);
+    destroy(&world);
+}
+
+/* The window has moved: not at the located point any more, but as often as before over all times. */
+static void a_window_that_moved_is_not_fixed(void **state) {
+    (void)state;
+    struct world world = base;
+    memcpy(world.rate[SECOND], (double[ARMS][KINDS]){{0.2, 0, 0}, {0.2, 0, 0}, {0, 0, 0}}, sizeof world.rate[SECOND]);
+    make(&world, 3);
+    run(&world);
+    assert_int_equal(itr_compare_at(&world.compare, FIRST, 0), ITR_COMPARE_IS_FIXED);
+    assert_int_equal(itr_compare_at(&world.compare, SECOND, 0), ITR_COMPARE_IS_NOT_FIXED);
+    assert_int_equal(verdict_of(&world, 0), ITR_COMPARE_IS_PART);
+    assert_int_equal(verdict_of(&world, 1), ITR_COMPARE_IS_FIXED);
+    destroy(&world);
+}
+
+static void another_failure_in_its_place_is_not_fixed(void **state) {
+    (void)state;
+    struct world world = base;
+    world.rate[FIRST][1][2] = 1;
+    world.rate[SECOND][1][2] = 0.5;
+    make(&world, 4);
+    run(&world);
+    assert_int_equal(itr_compare_at(&world.compare, FIRST, 0), ITR_COMPARE_IS_REPLACED);
+    assert_int_equal(verdict_of(&world, 0), ITR_COMPARE_IS_REPLACED);
+    assert_string_equal(itr_compare_verdict_name(verdict_of(&world, 0)), "not fixed");
+    assert_int_equal(verdict_of(&world, 1), ITR_COMPARE_IS_FIXED);
+    assert_int_equal(itr_compare_exit_code(&world.compare), 1);
+    destroy(&world);
+}
+
+static void a_failure_elsewhere_is_found(void **state) {
+    (void)state;
+    struct world world = base;
+    world.rate[OTHER][2][2] = 0.3;
+    make(&world, 5);
+    run(&world);
+    assert_int_equal(verdict_of(&world, 0), ITR_COMPARE_IS_FIXED);
+    assert_int_equal(verdict_of(&world, 1), ITR_COMPARE_IS_FIXED);
+    assert_int_equal(world.compare.results[0].worse, 0);
+    assert_in_range(world.compare.results[1].worse, 1, 2); /* the signature, and failures of any kind */
+    assert_int_equal(itr_compare_exit_code(&world.compare), 1);
+    destroy(&world);
+}
+
+/* A baseline that fails 1 time in 20, a candidate that always does. */
+static void more_failures_are_worse(void **state) {
+    (void)state;
+    struct world world = base;
+    world.rate[SECOND][0][1] = 0.05;
+    world.rate[SECOND][1][1] = 0.9;
+    make(&world, 6);
+    run(&world);
+    assert_int_equal(verdict_of(&world, 0), ITR_COMPARE_IS_WORSE);
+    destroy(&world);
+}
+
+static void a_broken_control_gives_no_verdict(void **state) {
+    (void)state;
+    struct world world = base;
+    world.rate[CONTROL][0][0] = 1;
+    make(&world, 7);
+    run(&world);
+    assert_int_equal(world.ran, 3 * 15);
+    assert_int_equal(verdict_of(&world, 0), ITR_COMPARE_IS_BROKEN);
+    assert_int_equal(verdict_of(&world, 1), ITR_COMPARE_IS_BROKEN);
+    assert_non_null(strstr(world.compare.why[0], "case-0, control after-init"));
+    assert_int_equal(itr_compare_exit_code(&world.compare), 3);
+    destroy(&world);
+
+    world = base;
+    world.rate[CONTROL][1][0] = 1; /* a candidate's: the other one goes on */
+    make(&world, 7);
+    run(&world);
+    assert_int_equal(verdict_of(&world, 0), ITR_COMPARE_IS_BROKEN);
+    assert_int_equal(verdict_of(&world, 1), ITR_COMPARE_IS_FIXED);
+    assert_int_equal(world.summary.tallies[FIRST * ARMS + 1].trials, 0);
+    assert_int_equal(itr_compare_exit_code(&world.compare), 3);
+    destroy(&world);
+}
+
+static void a_baseline_that_does_not_fail_says_nothing(void **state) {
+    (void)state;
+    struct world world = base;
+    memset(world.rate, 0, sizeof world.rate);
+    make(&world, 8);
+    run(&world);
+    assert_int_equal(verdict_of(&world, 0), ITR_COMPARE_IS_UNDECIDED);
+    assert_int_equal(world.compare.groups[FIRST].state, ITR_COMPARE_NOT_SHOWN);
+    assert_int_equal(world.compare.groups[FIRST].pilot_trials, ITR_COMPARE_PILOT + ITR_COMPARE_PILOT_MORE);
+    assert_int_equal(itr_compare_exit_code(&world.compare), 3);
+    destroy(&world);
+}
+
+static void a_point_that_is_not_reached_is_not_fixed(void **state) {
+    (void)state;
+    struct world world = base;
+    world.missed[FIRST][1] = 1;
+    world.missed[SECOND][1] = 1;
+    make(&world, 9);
+    run(&world);
+    assert_int_equal(verdict_of(&world, 0), ITR_COMPARE_IS_NOT_REACHED);
+    assert_int_equal(verdict_of(&world, 1), ITR_COMPARE_IS_FIXED);
+    assert_int_equal(itr_compare_exit_code(&world.compare), 3);
+    destroy(&world);
+
+    world = base;
+    make(&world, 9);
+    snprintf(world.summary.cells[FIRST * ARMS + 1].skip, 64, "the library has no such function");
+    run(&world);
+    assert_int_equal(itr_compare_at(&world.compare, FIRST, 0), ITR_COMPARE_IS_NOT_REACHED);
+    assert_int_equal(verdict_of(&world, 0), ITR_COMPARE_IS_UNDECIDED);
+    assert_int_equal(verdict_of(&world, 1), ITR_COMPARE_IS_FIXED);
+    destroy(&world);
+}
+
+/* Wherever it is cut short, nothing is called fixed that was not decided, and it is never a success. */
+static void a_comparison_that_is_cut_short_is_no_success(void **state) {
+    (void)state;
+    for (uint64_t stop = 1; stop < 400; stop += 13) {
+        struct world world = base;
+        world.stop_after = stop;
+        make(&world, 10);
+        run(&world);
+        assert_int_equal(itr_compare_exit_code(&world.compare), 3);
+        for (uint32_t c = 0; c < 2 && world.compare.stage < ITR_COMPARE_STAGE_POINTS; c++) {
+            assert_int_equal(verdict_of(&world, c), ITR_COMPARE_IS_UNDECIDED);
+        }
+        destroy(&world);
+    }
+}
+
+static void identical_arms_are_not_fixed(void **state) {
+    (void)state;
+    uint32_t fixed = 0;
+    uint32_t worse = 0;
+    for (uint64_t seed = 0; seed < 100; seed++) {
+        struct world world = {0};
+        for (size_t a = 0; a < ARMS; a++) {
+            world.rate[FIRST][a][0] = 0.3;
+            world.rate[SECOND][a][1] = 0.1;
+            world.rate[SECOND][a][2] = 0.01;
+            world.rate[OTHER][a][2] = 0.05;
+        }
+        make(&world, 1000 + seed);
+        run(&world);
+        for (uint32_t c = 0; c < 2; c++) {
+            fixed += verdict_of(&world, c) == ITR_COMPARE_IS_FIXED ? 1 : 0;
+            worse += verdict_of(&world, c) == ITR_COMPARE_IS_WORSE || world.compare.results[c].worse > 0 ? 1 : 0;
+        }
+        destroy(&world);
+    }
+    assert_int_equal(fixed, 0);       /* both points would have to err */
+    assert_in_range(worse, 0, 200 * 4 / 100 + 10); /* two or three comparisons and the guard, 1 % each */
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_fix_is_fixed_within_the_budget),
+        cmocka_unit_test(what_is_left_at_one_point_is_a_part),
+        cmocka_unit_test(a_window_that_moved_is_not_fixed),
+        cmocka_unit_test(another_failure_in_its_place_is_not_fixed),
+        cmocka_unit_test(a_failure_elsewhere_is_found),
+        cmocka_unit_test(more_failures_are_worse),
+        cmocka_unit_test(a_broken_control_gives_no_verdict),
+        cmocka_unit_test(a_baseline_that_does_not_fail_says_nothing),
+        cmocka_unit_test(a_point_that_is_not_reached_is_not_fixed),
+        cmocka_unit_test(a_comparison_that_is_cut_short_is_no_success),
+        cmocka_unit_test(identical_arms_are_not_fixed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
