@@ -91,7 +91,8 @@ static enum itr_status plan_counted(struct itr_compare *compare, const struct it
 static void judge_controls(struct itr_compare *compare, const struct itr_summary *summary) {
     for (size_t i = 0; i < compare->group_count; i++) {
         const struct itr_compare_group *group = &compare->groups[i];
-        for (uint32_t arm = 0; arm <= compare->candidates && group->kind == ITR_COMPARE_CONTROL; arm++) {
+        bool ran = group->kind == ITR_COMPARE_CONTROL && group->state == ITR_COMPARE_RUN;
+        for (uint32_t arm = 0; arm <= compare->candidates && ran; arm++) {
             const struct itr_cell *cell = &summary->cells[group->cells[arm]];
             struct itr_verdict verdict;
             itr_judge(cell, &summary->tallies[group->cells[arm]], &verdict);
@@ -256,6 +257,10 @@ static enum itr_status plan_points(struct itr_compare *compare, const struct itr
 
 /* ---- one stage after the other ---- */
 
+static uint64_t guard_count(const struct itr_compare *compare) {
+    return compare->options.guard_count > 0 ? compare->options.guard_count : GUARD_COUNT;
+}
+
 static enum itr_status plan_stage(struct itr_compare *compare, const struct itr_summary *summary,
                                   struct itr_campaign_rounds *parts, size_t *count, struct itr_error *err) {
     const struct itr_compare_options *options = &compare->options;
@@ -269,8 +274,7 @@ static enum itr_status plan_stage(struct itr_compare *compare, const struct itr_
     case ITR_COMPARE_STAGE_POINTS:
         return plan_points(compare, summary, parts, count, err);
     case ITR_COMPARE_STAGE_GUARD:
-        return plan_counted(compare, summary, ITR_COMPARE_GUARD,
-                            options->guard_count > 0 ? options->guard_count : GUARD_COUNT, parts, count, err);
+        return plan_counted(compare, summary, ITR_COMPARE_GUARD, guard_count(compare), parts, count, err);
     case ITR_COMPARE_STAGE_BEGIN:
     case ITR_COMPARE_STAGE_END:
         break;
@@ -289,8 +293,23 @@ enum itr_status itr_compare_next(struct itr_compare *compare, const struct itr_s
         compare->stage = compare->stage > ITR_COMPARE_STAGE_BEGIN && !any_sound(compare) ? ITR_COMPARE_STAGE_END
                                                                                         : compare->stage + 1;
         status = plan_stage(compare, summary, parts, count, err);
+        if (compare->stage == ITR_COMPARE_STAGE_POINTS) {
+            compare->announced = itr_compare_stage_trials(parts, *count) + itr_compare_guard_trials(compare);
+        }
     }
     return status;
+}
+
+uint64_t itr_compare_guard_trials(const struct itr_compare *compare) {
+    uint64_t groups = 0;
+    uint64_t arms = 1;
+    for (size_t i = 0; i < compare->group_count; i++) {
+        groups += compare->groups[i].kind == ITR_COMPARE_GUARD ? 1 : 0;
+    }
+    for (uint32_t arm = 1; arm <= compare->candidates; arm++) {
+        arms += compare->broken[arm] ? 0 : 1;
+    }
+    return groups * arms * guard_count(compare);
 }
 
 uint64_t itr_compare_stage_trials(const struct itr_campaign_rounds *parts, size_t count) {

@@ -101,6 +101,7 @@ struct itr_compare {
 
     enum itr_compare_stage stage;
     uint64_t next_trial;
+    uint64_t announced; /* most trials of points and guard together, as planned after the pilot; 0: it did not come to that */
     bool broken[ITR_COMPARE_ARMS_MAX]; /* a control of that arm failed: */
     char why[ITR_COMPARE_ARMS_MAX][1024];
     struct itr_compare_result results[ITR_ROUNDS_CANDIDATES_MAX]; /* by candidate */
@@ -115,6 +116,8 @@ const char *itr_compare_stage_name(enum itr_compare_stage stage);
 ITR_MUST_USE enum itr_status itr_compare_next(struct itr_compare *compare, const struct itr_summary *summary,
                                               struct itr_campaign_rounds *parts, size_t *count, struct itr_error *err);
 
+/* Trials of the guard, all arms together. */
+uint64_t itr_compare_guard_trials(const struct itr_compare *compare);
 /* Trials that the rounds of a stage will take at most, all arms together. */
 uint64_t itr_compare_stage_trials(const struct itr_campaign_rounds *parts, size_t count);
 

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { FLAG, WORD, LIST, NUMBER, TIME, SPAN, FORMAT, SIDE };
+enum kind { FLAG, WORD, LIST, NUMBER, TIME, SPAN, FORMAT, SIDE, REAL };
 
 #define RUN (1u << ITR_COMMAND_RUN)
 #define LOCATE (1u << ITR_COMMAND_LOCATE)
@@ -20,6 +20,7 @@ enum kind { FLAG, WORD, LIST, NUMBER, TIME, SPAN, FORMAT, SIDE };
 #define REPORT (1u << ITR_COMMAND_REPORT)
 #define TRIAGE (1u << ITR_COMMAND_TRIAGE)
 #define DOCTOR (1u << ITR_COMMAND_DOCTOR)
+#define COMPARE (1u << ITR_COMMAND_COMPARE)
 #define NOWHERE ((size_t)-1)
 
 struct option {
@@ -35,7 +36,7 @@ struct option {
 #define AT(field) offsetof(struct itr_options, field)
 
 static const struct option table[] = {
-    {"at", "POINT", RUN, LIST, AT(at), NOWHERE,
+    {"at", "POINT", RUN | COMPARE, LIST, AT(at), NOWHERE,
      "where to fire: time, PHASE[+TIME], CALL#N, SYMBOL[+OFFSET][#N][@main|@init], or a name of the case's own; may be "
      "repeated"},
     {"sweep", "WHAT", RUN | LOCATE, WORD, AT(sweep), NOWHERE,
@@ -51,23 +52,23 @@ static const struct option table[] = {
     {"count", "N", RUN | LOCATE | REPLAY, NUMBER, AT(count), AT(has_count), "trials of each cell (1000; of each place of a sweep: 1, of locate: 2; replay: 1)"},
     {"duration", "TIME", RUN, TIME, AT(duration_ns), NOWHERE, "instead of --count: so long for each cell"},
     {"until-fail", NULL, RUN, FLAG, AT(until_fail), NOWHERE, "end a cell with its first trial that is not as expected"},
-    {"jobs", "J", RUN | LOCATE, NUMBER, AT(jobs), NOWHERE, "trials at a time (the number of processors)"},
-    {"seed", "S", RUN | LOCATE, NUMBER, AT(seed), AT(has_seed), "seed of all random choices (random; it is printed)"},
+    {"jobs", "J", RUN | LOCATE | COMPARE, NUMBER, AT(jobs), NOWHERE, "trials at a time (the number of processors)"},
+    {"seed", "S", RUN | LOCATE | COMPARE, NUMBER, AT(seed), AT(has_seed), "seed of all random choices (random; it is printed)"},
     {"go", "VERSION|ROOT", RUN | LOCATE, LIST, AT(go), NOWHERE,
      "only these Go versions (1.26, go1.26.10), or a GOROOT, built first if need be; may be repeated (all that were built)"},
     {"controls", NULL, RUN, FLAG, AT(all_controls), NOWHERE, "run the case's controls too"},
     {"control", "NAME", RUN, LIST, AT(controls), NOWHERE, "run this control too; may be repeated"},
     {"only-controls", NULL, RUN, FLAG, AT(only_controls), NOWHERE, "run the chosen controls, not the case itself"},
-    {"control-count", "N", RUN, NUMBER, AT(control_count), NOWHERE, "trials of each control (as --count)"},
-    {"event", "EVENT", RUN | LOCATE, WORD, AT(event), NOWHERE, "fire this event instead of the case's: SIGUSR1, CTRL_BREAK, …"},
-    {"delivery", "HOW", RUN | LOCATE, WORD, AT(delivery), NOWHERE,
+    {"control-count", "N", RUN | COMPARE, NUMBER, AT(control_count), NOWHERE, "trials of each control (as --count)"},
+    {"event", "EVENT", RUN | LOCATE | COMPARE, WORD, AT(event), NOWHERE, "fire this event instead of the case's: SIGUSR1, CTRL_BREAK, …"},
+    {"delivery", "HOW", RUN | LOCATE | COMPARE, WORD, AT(delivery), NOWHERE,
      "kill, tgkill, sigqueue, timer (Linux), console, ctrl-routine (Windows)"},
-    {"target", "THREAD", RUN | LOCATE, WORD, AT(target), NOWHERE, "process, main, caller or init"},
+    {"target", "THREAD", RUN | LOCATE | COMPARE, WORD, AT(target), NOWHERE, "process, main, caller or init"},
     {"env", "K=V", RUN | LOCATE, LIST, AT(environment), NOWHERE, "set a variable for the hosts; may be repeated"},
     {"window", "FROM..TO", RUN, SPAN, AT(window_from_ns), AT(has_window),
      "fire within this span after load-begin (0us..3ms) instead of the calibrated one"},
-    {"hold", "TIME", RUN | LOCATE, TIME, AT(hold_ns), AT(has_hold), "longest time a thread is held at a call or a symbol for the event's effect (the case's; 200ms at a symbol)"},
-    {"deadline", "TIME", RUN | LOCATE, TIME, AT(deadline_ns), NOWHERE, "longest life of a host"},
+    {"hold", "TIME", RUN | LOCATE | COMPARE, TIME, AT(hold_ns), AT(has_hold), "longest time a thread is held at a call or a symbol for the event's effect (the case's; 200ms at a symbol)"},
+    {"deadline", "TIME", RUN | LOCATE | COMPARE, TIME, AT(deadline_ns), NOWHERE, "longest life of a host"},
     {"evidence", "N", RUN, NUMBER, AT(evidence), NOWHERE,
      "of each signature's first N failing trials take evidence: of a host that hangs before its end, else by firing the trial "
      "again under a debugger, uncounted (1; 0: none)"},
@@ -76,24 +77,36 @@ static const struct option table[] = {
     {"keep-hung", "[=N]", RUN, NUMBER, AT(keep_hung), NOWHERE,
      "leave the first N hosts that hang running (1, if no N is given) and print how to attach to them and how to end them "
      "(0: none)"},
-    {"no-exception-record", NULL, RUN | LOCATE, FLAG, AT(no_exception_record), NOWHERE,
+    {"no-exception-record", NULL, RUN | LOCATE | COMPARE, FLAG, AT(no_exception_record), NOWHERE,
      "install no vectored exception handler in the host (Windows)"},
     {"host", "PROGRAM", RUN | LOCATE, WORD, AT(host), NOWHERE, "without a case: this host program (library_host)"},
     {"library", "FILE", RUN | LOCATE, WORD, AT(library), NOWHERE, "without a case: the library to load"},
     {"function", "NAME", RUN | LOCATE, WORD, AT(function), NOWHERE, "without a case: int NAME(void), called after the load"},
-    {"output", "DIR", RUN | LOCATE, WORD, AT(output), NOWHERE, "the campaign's folder (initrace-CASE-SEED)"},
-    {"resume", NULL, RUN, FLAG, AT(resume), NOWHERE, "go on with the campaign in --output DIR"},
-    {"keep", "N", RUN | LOCATE, NUMBER, AT(keep), NOWHERE, "failure folders kept for each signature of a cell (3)"},
+    {"output", "DIR", RUN | LOCATE | COMPARE, WORD, AT(output), NOWHERE, "the campaign's folder (initrace-CASE-SEED)"},
+    {"resume", NULL, RUN | COMPARE, FLAG, AT(resume), NOWHERE, "go on with the campaign in --output DIR"},
+    {"keep", "N", RUN | LOCATE | COMPARE, NUMBER, AT(keep), NOWHERE, "failure folders kept for each signature of a cell (3)"},
     {"cores", "MIB", RUN, NUMBER, AT(core_mib), NOWHERE, "keep core files up to this size in failure folders (0: none)"},
-    {"cases", "DIR", RUN | LOCATE | LISTING | DOCTOR, WORD, AT(cases), NOWHERE, "folder of cases instead of the built-in ones"},
+    {"cases", "DIR", RUN | LOCATE | COMPARE | LISTING | DOCTOR, WORD, AT(cases), NOWHERE, "folder of cases instead of the built-in ones"},
     {"known", NULL, LISTING, FLAG, AT(known), NOWHERE, "show the known failures that triage recognises, instead of the cases"},
     {"database", "DIR", LISTING | TRIAGE, WORD, AT(database), NOWHERE, "folder of known failures instead of the built-in one"},
-    {"format", "text|json", RUN | LOCATE | REPLAY | LISTING | REPORT | DOCTOR | TRIAGE, FORMAT, AT(json), NOWHERE, "form of the result on stdout (text); triage: also watchflakes"},
-    {"quiet", NULL, RUN | LOCATE, FLAG, AT(quiet), NOWHERE, "no progress on stderr"},
+    {"format", "text|json", RUN | LOCATE | COMPARE | REPLAY | LISTING | REPORT | DOCTOR | TRIAGE, FORMAT, AT(json), NOWHERE, "form of the result on stdout (text); triage: also watchflakes, compare: markdown"},
+    {"quiet", NULL, RUN | LOCATE | COMPARE, FLAG, AT(quiet), NOWHERE, "no progress on stderr"},
     {"debug", "[=before|after]", REPLAY, SIDE, AT(debug), NOWHERE,
      "leave the host stopped at its exact point, before or after (after) the event is sent, and open gdb on a terminal (Linux)"},
     {"no-gdb", NULL, REPLAY, FLAG, AT(no_gdb), NOWHERE,
      "with --debug: open no gdb; the host is held until Enter or the end of standard input"},
+    {"baseline", "ARM", COMPARE, WORD, AT(baseline), NOWHERE,
+     "the arm that fails: GO[,recipe=NAME][,patch=FILE][,overlay=FILE][,flag=WORD][,env=K=V][,library=FILE][,name=LABEL]"},
+    {"candidate", "ARM", COMPARE, LIST, AT(candidates), NOWHERE, "an arm that may be fixed; may be repeated (up to 8)"},
+    {"alpha", "CHANCE", COMPARE, REAL, AT(alpha), NOWHERE, "accepted chance of a false \"fixed\", and of a false \"worse\" (0.01)"},
+    {"beta", "CHANCE", COMPARE, REAL, AT(beta), NOWHERE, "accepted chance to miss a true drop or rise (0.01)"},
+    {"factor", "F", COMPARE, REAL, AT(factor), NOWHERE, "a drop of F times or more is a fix (10)"},
+    {"p0", "RATE", COMPARE, REAL, AT(rate_0), NOWHERE, "instead of --factor, with --p1: the baseline's rate, from 0 to 1"},
+    {"p1", "RATE", COMPARE, REAL, AT(rate_1), NOWHERE, "a candidate at or below this rate is fixed"},
+    {"budget", "N", COMPARE, NUMBER, AT(budget), NOWHERE,
+     "most trials of each candidate at a point (enough for 99 of 100 comparisons, by a pilot)"},
+    {"guard-count", "N", COMPARE, NUMBER, AT(guard_count), NOWHERE, "trials of each other case and arm (100)"},
+    {"no-guard", NULL, COMPARE, FLAG, AT(no_guard), NOWHERE, "do not test the other cases"},
     {"help", NULL, ~0u, FLAG, AT(help), NOWHERE, "this help"},
     {"version", NULL, ~0u, FLAG, AT(version), NOWHERE, "the version"},
 };
@@ -110,6 +123,7 @@ static const struct {
     {"replay", ITR_COMMAND_REPLAY, "DIR TRIAL", "fire the shot of a recorded trial again"},
     {"report", ITR_COMMAND_REPORT, "DIR…", "report campaigns from their folders, also unfinished ones"},
     {"triage", ITR_COMMAND_TRIAGE, "FILE…|-", "tell what a crash text says: what died, where, signature, known failure"},
+    {"compare", ITR_COMMAND_COMPARE, "CASE… --baseline ARM --candidate ARM", "tell whether a changed runtime is fixed, and not worse elsewhere"},
     {"doctor", ITR_COMMAND_DOCTOR, "", "what this machine can do, and how to mend what it cannot"},
 };
 
@@ -139,11 +153,11 @@ static bool add_word(struct itr_strings *strings, const char *text, size_t lengt
     return true;
 }
 
-/* Lists may be written in one, with commas; a variable's value may have commas of its own. False: there is nothing in
+/* Lists may be written in one, with commas; a variable's value and an arm may have commas of their own. False: there is nothing in
  * it, or `*no_memory`. */
 static bool add_list(struct itr_strings *strings, const char *name, const char *text, bool *no_memory) {
     bool any = false;
-    if (strcmp(name, "env") == 0) {
+    if (strcmp(name, "env") == 0 || strcmp(name, "candidate") == 0) {
         *no_memory = text[0] != '\0' && !add_word(strings, text, strlen(text));
         return text[0] != '\0' && !*no_memory;
     }
@@ -167,6 +181,16 @@ static bool read_number(const char *text, uint64_t *out) {
     errno = 0;
     *out = strtoull(text, &end, strncmp(text, "0x", 2) == 0 ? 16 : 10);
     return *end == '\0' && errno == 0;
+}
+
+/* A plain decimal number above 0. */
+static bool read_real(const char *text, double *out) {
+    char *end = NULL;
+    if (text[0] == '\0' || text[strspn(text, "0123456789.eE-")] != '\0' || text[0] == '-') {
+        return false;
+    }
+    *out = strtod(text, &end);
+    return *end == '\0' && *out > 0 && *out <= 1e9;
 }
 
 static bool read_span(const char *text, uint64_t *from_to) {
@@ -207,10 +231,13 @@ static bool set_value(struct itr_options *options, const struct option *option, 
     case FORMAT:
         *(bool *)value = strcmp(text, "json") == 0;
         options->watchflakes = strcmp(text, "watchflakes") == 0;
-        return options->json || options->watchflakes || strcmp(text, "text") == 0;
+        options->markdown = strcmp(text, "markdown") == 0;
+        return options->json || options->watchflakes || options->markdown || strcmp(text, "text") == 0;
     case SIDE:
         *(const char **)value = text;
         return strcmp(text, "before") == 0 || strcmp(text, "after") == 0;
+    case REAL:
+        return read_real(text, value);
     }
     return false;
 }
@@ -218,7 +245,8 @@ static bool set_value(struct itr_options *options, const struct option *option, 
 static enum itr_status set_option(struct itr_options *options, const struct option *option, const char *from,
                                   const char *text, struct itr_error *err) {
     static const char *const expected[] = {"",  "a word", "a word", "a whole number", "a length of time such as 60ms or 10s",
-                                           "two lengths of time such as 0us..3ms", "text or json", "before or after"};
+                                           "two lengths of time such as 0us..3ms", "text or json", "before or after",
+                                           "a number above 0"};
     bool no_memory = false;
     if (!set_value(options, option, text, &no_memory)) {
         if (no_memory) {
@@ -349,6 +377,9 @@ enum itr_status itr_options_read(struct itr_options *options, int argc, char **a
     if (status == ITR_OK && options->watchflakes && options->command != ITR_COMMAND_TRIAGE) {
         status = itr_fail(err, ITR_E_USAGE, 0, "--format \"watchflakes\": expected text or json; it is triage's alone");
     }
+    if (status == ITR_OK && options->markdown && options->command != ITR_COMMAND_COMPARE) {
+        status = itr_fail(err, ITR_E_USAGE, 0, "--format \"markdown\": expected text or json; it is compare's alone");
+    }
     if (status != ITR_OK) {
         itr_options_release(options);
     }
@@ -362,6 +393,7 @@ void itr_options_release(struct itr_options *options) {
     itr_layout_release(&options->controls);
     itr_layout_release(&options->environment);
     itr_layout_release(&options->watch);
+    itr_layout_release(&options->candidates);
 }
 
 void itr_options_help(struct itr_text *out, enum itr_command command) {

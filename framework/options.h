@@ -19,6 +19,7 @@ enum itr_command {
     ITR_COMMAND_REPORT,
     ITR_COMMAND_TRIAGE,
     ITR_COMMAND_DOCTOR,
+    ITR_COMMAND_COMPARE,
 };
 
 struct itr_options {
@@ -53,6 +54,7 @@ struct itr_options {
     const char *output;
     bool json;
     bool watchflakes; /* the third --format, of triage alone */
+    bool markdown;    /* the same, of compare alone */
     bool quiet;
     bool resume;
     uint64_t keep;
@@ -76,6 +78,16 @@ struct itr_options {
     const char *record; /* the recorder; NULL: none */
     const char *debug;  /* "before", "after"; NULL: not asked for */
     bool no_gdb;
+    const char *baseline;          /* arms (arm.h) */
+    struct itr_strings candidates;
+    double alpha;                  /* 0: not given; the same for the next five */
+    double beta;
+    double factor;
+    double rate_0;
+    double rate_1;
+    uint64_t budget;
+    uint64_t guard_count;
+    bool no_guard;
 };
 
 /* Reads argv and, for options not given there, their environment twins (INITRACE_COUNT for --count).

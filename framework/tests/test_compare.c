@@ -1,6 +1,7 @@
 /* Unit tests of compare.c and compare_judge.c: whole comparisons over a simulated campaign. */
 #include "framework/compare.h"
 #include "framework/match.h"
+#include "framework/report_compare.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -295,6 +296,89 @@ static void a_comparison_that_is_cut_short_is_no_success(void **state) {
     }
 }
 
+static void has(const struct itr_text *text, const char *expected) {
+    if (strstr(itr_text_string(text), expected) == NULL) {
+        fail_msg("\"%s\" is not in:\n%s", expected, itr_text_string(text));
+    }
+}
+
+/* What a person, a review and a program are told: rates, intervals, trials, the bound, what is worse elsewhere. */
+static void reports_say_what_was_found(void **state) {
+    (void)state;
+    struct itr_text text = {0};
+    struct world world = base;
+    world.rate[SECOND][1][1] = 0.1;
+    world.rate[OTHER][2][2] = 0.5;
+    make(&world, 2);
+    snprintf(world.compare.labels[0], ITR_ARM_LABEL_MAX, "go1.26");
+    snprintf(world.compare.labels[1], ITR_ARM_LABEL_MAX, "half|done\x1b");
+    snprintf(world.compare.labels[2], ITR_ARM_LABEL_MAX, "mine");
+    for (size_t i = 0; i < CELLS; i++) {
+        world.summary.cells[i].aim.event = ITR_EVENT_CTRL_C;
+        snprintf(world.summary.cells[i].at, sizeof world.summary.cells[i].at, "W1");
+    }
+    run(&world);
+
+    itr_report_compare(&text, &world.compare, &world.summary);
+    has(&text, "half|done\\x1b: fixed in part; not worse elsewhere");
+    has(&text, "mine: fixed; worse elsewhere");
+    has(&text, "case-2 at W1: not fixed");
+    has(&text, "hang CTRL_C: not fixed");
+    has(&text, "candidate 0 of 8 (at most ");
+    has(&text, "worse at case-3 at W1: fatal new: baseline 0 of 100, candidate ");
+    has(&text, "Fisher's p ");
+
+    itr_text_reset(&text);
+    itr_report_compare_markdown(&text, &world.compare, &world.summary);
+    has(&text, "**half\\|done\\\\x1b**: fixed in part");
+    has(&text, "| case-1 at W1 | crash AV somewhere | 8 of 8: 100 % [63.1, 100] | 0 of 8 (at most ");
+    has(&text, "| case-3 at W1 | fatal new | 0 of 100 | ");
+
+    json_t *json = itr_compare_to_json(&world.compare, &world.summary);
+    assert_non_null(json);
+    assert_int_equal(json_integer_value(json_object_get(json, "exit_code")), 1);
+    json_t *mine = json_array_get(json_object_get(json, "candidates"), 1);
+    assert_string_equal(json_string_value(json_object_get(mine, "verdict")), "fixed");
+    assert_int_equal(json_integer_value(json_object_get(mine, "worse_elsewhere")), 2);
+    json_t *point = json_array_get(json_object_get(mine, "points"), 0);
+    json_t *comparison = json_array_get(json_object_get(point, "comparisons"), 0);
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(comparison, "candidate"), "hits")), 0);
+    assert_true(json_integer_value(json_object_get(json, "trials")) > 0);
+    json_decref(json);
+    itr_text_release(&text);
+    destroy(&world);
+}
+
+/* A comparison that did not begin has reports too. */
+static void reports_of_nothing_are_sound(void **state) {
+    (void)state;
+    struct itr_text text = {0};
+    struct world world = base;
+    world.rate[CONTROL][0][0] = 1;
+    make(&world, 1);
+    run(&world);
+    itr_report_compare(&text, &world.compare, &world.summary);
+    has(&text, "undecided: a control of the baseline failed: case-0, control after-init: ");
+    itr_report_compare_markdown(&text, &world.compare, &world.summary);
+    json_t *json = itr_compare_to_json(&world.compare, &world.summary);
+    assert_non_null(json);
+    json_decref(json);
+    destroy(&world);
+
+    world = base;
+    memset(world.rate, 0, sizeof world.rate);
+    make(&world, 8);
+    run(&world);
+    itr_text_reset(&text);
+    itr_report_compare(&text, &world.compare, &world.summary);
+    has(&text, "not compared: the baseline does not show a failure here (0 of 512: at most 0.583 % at 95 %)");
+    json = itr_compare_to_json(&world.compare, &world.summary);
+    assert_non_null(json);
+    json_decref(json);
+    destroy(&world);
+    itr_text_release(&text);
+}
+
 static void identical_arms_are_not_fixed(void **state) {
     (void)state;
     uint32_t fixed = 0;
@@ -331,6 +415,8 @@ int main(void) {
         cmocka_unit_test(a_baseline_that_does_not_fail_says_nothing),
         cmocka_unit_test(a_point_that_is_not_reached_is_not_fixed),
         cmocka_unit_test(a_comparison_that_is_cut_short_is_no_success),
+        cmocka_unit_test(reports_say_what_was_found),
+        cmocka_unit_test(reports_of_nothing_are_sound),
         cmocka_unit_test(identical_arms_are_not_fixed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

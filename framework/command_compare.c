@@ -1,0 +1,404 @@
+/* initrace compare: is a changed runtime fixed? From arms and cases to a campaign in rounds, and its verdicts. What is run next
+ * and what it means is compare.h's. */
+#include "framework/commands.h"
+
+#include "framework/arm.h"
+#include "framework/compare_cells.h"
+#include "framework/folder.h"
+#include "framework/golib.h"
+#include "framework/report_compare.h"
+#include "framework/run_options.h"
+#include "platform/platform.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uv.h>
+
+struct comparing {
+    struct itr_options *options;
+    const struct itr_layout *layout;
+    size_t arm_count;
+    struct itr_arm_spec specs[ITR_COMPARE_ARMS_MAX];
+    char go[ITR_COMPARE_ARMS_MAX][32]; /* the libraries' folder; "": whatever Go there is, or a library of its own */
+    char *libraries[ITR_COMPARE_ARMS_MAX];
+    struct itr_compare_arm arms[ITR_COMPARE_ARMS_MAX];
+    struct itr_cells cells;
+    struct itr_compare compare;
+    struct itr_campaign *campaign;
+    struct itr_summary summary;
+    struct itr_campaign_rounds *parts;
+};
+
+/* ---- arms ---- */
+
+static enum itr_status real_path(const char *path, char **out, struct itr_error *err) {
+    uv_fs_t request;
+    int result = uv_fs_realpath(NULL, &request, path, NULL);
+    *out = result == 0 ? strdup(request.ptr) : NULL;
+    uv_fs_req_cleanup(&request);
+    if (result != 0) {
+        return itr_fail(err, ITR_E_NOT_FOUND, result, "%s: %s", path, uv_strerror(result));
+    }
+    return *out != NULL ? ITR_OK : itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory");
+}
+
+/* Makes sure that an arm's libraries are there. */
+static enum itr_status provide(struct comparing *comparing, size_t arm, struct itr_error *err) {
+    const struct itr_arm_spec *spec = &comparing->specs[arm];
+    char *name = comparing->go[arm];
+    size_t room = sizeof comparing->go[arm];
+    if (spec->library != NULL) {
+        return real_path(spec->library, &comparing->libraries[arm], err);
+    }
+    if (!itr_arm_is_plain(spec)) {
+        return itr_fail(err, ITR_E_UNSUPPORTED, 0, "%s: libraries of a changed Go cannot be built here", spec->label);
+    }
+    if (spec->go != NULL && strpbrk(spec->go, "/\\") != NULL) {
+        return itr_golib_provide(comparing->layout, spec->go, name, room, err);
+    }
+    if (snprintf(name, room, "%s", spec->go != NULL ? spec->go : "") >= (int)room) {
+        return itr_fail(err, ITR_E_USAGE, 0, "\"%.60s…\": no such Go version", spec->go);
+    }
+    return ITR_OK;
+}
+
+static enum itr_status read_arm(struct comparing *comparing, const char *option, const char *text, struct itr_error *err) {
+    size_t arm = comparing->arm_count;
+    struct itr_arm_spec *spec = &comparing->specs[arm];
+    enum itr_status status = itr_arm_parse(option, text, spec, err);
+    if (status != ITR_OK) {
+        return status;
+    }
+    comparing->arm_count++; /* from here on it is released */
+    for (size_t i = 0; i < arm; i++) {
+        if (strcmp(comparing->specs[i].label, spec->label) == 0) {
+            return itr_fail(err, ITR_E_USAGE, 0, "%s %s: another arm is called \"%s\" too: give it a name with ,name=LABEL", option,
+                            text, spec->label);
+        }
+    }
+    snprintf(comparing->compare.labels[arm], sizeof comparing->compare.labels[arm], "%s", spec->label);
+    status = provide(comparing, arm, err);
+    comparing->arms[arm] = (struct itr_compare_arm){.go = comparing->go[arm][0] != '\0' ? comparing->go[arm] : NULL,
+                                                    .library = comparing->libraries[arm],
+                                                    .environment = &spec->environment};
+    return status;
+}
+
+static enum itr_status read_arms(struct comparing *comparing, struct itr_error *err) {
+    const struct itr_options *options = comparing->options;
+    if (options->baseline == NULL || options->candidates.count == 0) {
+        return itr_fail(err, ITR_E_USAGE, 0, "a comparison needs --baseline ARM and --candidate ARM");
+    }
+    if (options->candidates.count > ITR_ROUNDS_CANDIDATES_MAX) {
+        return itr_fail(err, ITR_E_USAGE, 0, "--candidate: up to %d at a time", (int)ITR_ROUNDS_CANDIDATES_MAX);
+    }
+    enum itr_status status = read_arm(comparing, "--baseline", options->baseline, err);
+    for (size_t i = 0; i < options->candidates.count && status == ITR_OK; i++) {
+        status = read_arm(comparing, "--candidate", options->candidates.items[i], err);
+    }
+    comparing->compare.candidates = (uint32_t)options->candidates.count;
+    return status;
+}
+
+/* ---- cells ---- */
+
+static bool is_asked_for(const struct itr_options *options, const struct itr_case *c) {
+    for (size_t i = 0; i < options->words.count; i++) {
+        const char *word = options->words.items[i];
+        const char *slash = strpbrk(word, "/\\") != NULL ? word + strlen(word) : NULL;
+        while (slash != NULL && slash > word && slash[-1] != '/' && slash[-1] != '\\') {
+            slash--;
+        }
+        if (strcmp(slash != NULL ? slash : word, c->name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* One of the other cases. What this machine or this build cannot run is left out, and said. */
+static enum itr_status add_guard_case(struct comparing *comparing, const char *name, struct itr_error *err) {
+    struct itr_case c;
+    struct itr_error why = {0};
+    char ignored[160];
+    enum itr_status status = itr_find_case(comparing->options, comparing->layout, name, &c, err);
+    if (status != ITR_OK) {
+        return status;
+    }
+    if (!is_asked_for(comparing->options, &c) && itr_case_runs_here(&c, ignored, sizeof ignored)) {
+        status = itr_compare_add_guard(comparing->options, comparing->layout, &c, comparing->arms, comparing->arm_count,
+                                       &comparing->cells, &comparing->compare, &why);
+    }
+    itr_case_release(&c);
+    if (status == ITR_E_UNSUPPORTED || status == ITR_E_NOT_FOUND) {
+        char clean[2 * sizeof why.text];
+        itr_escape_into(clean, sizeof clean, ITR_ESCAPE_TERMINAL, why.text, strlen(why.text));
+        fprintf(stderr, "initrace: not in the guard: %s\n", clean);
+        return ITR_OK;
+    }
+    if (status != ITR_OK) {
+        *err = why;
+    }
+    return status;
+}
+
+static enum itr_status add_guard(struct comparing *comparing, struct itr_error *err) {
+    struct itr_strings names = {0};
+    const char *folder = comparing->options->cases != NULL ? comparing->options->cases : comparing->layout->cases;
+    enum itr_status status = itr_layout_folders(folder, &names, err);
+    for (size_t i = 0; i < names.count && status == ITR_OK; i++) {
+        char file[2400];
+        snprintf(file, sizeof file, "%s/%s/case.json", folder, names.items[i]);
+        if (itr_path_exists(file)) {
+            status = add_guard_case(comparing, names.items[i], err);
+        }
+    }
+    itr_layout_release(&names);
+    return status;
+}
+
+/* Each trial would be the tool's error otherwise. */
+static enum itr_status check_debugger(const struct itr_cells *cells, struct itr_error *err) {
+    char why[256] = "";
+    for (size_t i = 0; i < cells->count; i++) {
+        if (cells->items[i].debugged && !itrp_can_debug(why, sizeof why)) {
+            return itr_fail(err, ITR_E_UNSUPPORTED, 0, "%s at %s: exact points need a debugger: %s", cells->items[i].case_name,
+                            cells->items[i].at, why);
+        }
+    }
+    return ITR_OK;
+}
+
+static enum itr_status make_cells(struct comparing *comparing, struct itr_error *err) {
+    const struct itr_options *options = comparing->options;
+    enum itr_status status = ITR_OK;
+    if (options->words.count == 0) {
+        return itr_fail(err, ITR_E_USAGE, 0, "a case is missing; initrace list shows them");
+    }
+    for (size_t i = 0; i < options->words.count && status == ITR_OK; i++) {
+        struct itr_case c;
+        status = itr_find_case(options, comparing->layout, options->words.items[i], &c, err);
+        if (status == ITR_OK) {
+            status = itr_compare_add_case(options, comparing->layout, &c, comparing->arms, comparing->arm_count, &comparing->cells,
+                                          &comparing->compare, err);
+            itr_case_release(&c);
+        }
+    }
+    if (status == ITR_OK && !options->no_guard) {
+        status = add_guard(comparing, err);
+    }
+    itr_compare_sort(&comparing->compare);
+    return status == ITR_OK ? check_debugger(&comparing->cells, err) : status;
+}
+
+/* ---- going on with one that was cut short ---- */
+
+static bool is_same_cell(const struct itr_cell *a, const struct itr_cell *b) {
+    return strcmp(a->case_name, b->case_name) == 0 && strcmp(a->control, b->control) == 0 && strcmp(a->at, b->at) == 0 &&
+           strcmp(a->go, b->go) == 0 && strcmp(a->library, b->library) == 0 && strcmp(a->environment, b->environment) == 0 &&
+           strcmp(a->system, b->system) == 0;
+}
+
+/* The cells as they were measured then; they must be those of this command line. */
+static enum itr_status read_resumed(struct comparing *comparing, struct itr_campaign_options *campaign, struct itr_error *err) {
+    json_t *json = NULL;
+    const char *output = comparing->options->output;
+    if (output == NULL) {
+        return itr_fail(err, ITR_E_USAGE, 0, "--resume goes with --output DIR and the same arms and options as before");
+    }
+    enum itr_status status = itr_folder_read_campaign(output, &json, err);
+    if (status != ITR_OK) {
+        return status;
+    }
+    const json_t *list = json_object_get(json, "cells");
+    bool same = json_array_size(list) == comparing->cells.count &&
+                itr_json_from_hex(json_object_get(json, "seed"), &campaign->seed);
+    for (size_t i = 0; same && i < comparing->cells.count && status == ITR_OK; i++) {
+        struct itr_cell cell;
+        status = itr_cell_from_json(json_array_get(list, i), &cell, err);
+        same = status == ITR_OK && is_same_cell(&cell, &comparing->cells.items[i]);
+        if (same) {
+            comparing->cells.items[i] = cell;
+        }
+    }
+    json_decref(json);
+    campaign->resume = true;
+    return status != ITR_OK || same ? status
+                                    : itr_fail(err, ITR_E_USAGE, 0,
+                                               "%s is another comparison: --resume goes with the same cases, arms and points as before",
+                                               output);
+}
+
+/* ---- the campaign ---- */
+
+static uint64_t count_trials(const struct itr_summary *summary) {
+    uint64_t trials = 0;
+    for (size_t i = 0; i < summary->count; i++) {
+        trials += summary->tallies[i].trials;
+    }
+    return trials;
+}
+
+/* What it may take, by the pace so far. */
+static void announce(const struct comparing *comparing, double per_second) {
+    uint64_t guard = itr_compare_guard_trials(&comparing->compare);
+    fprintf(stderr, "initrace: at most %" PRIu64 " trials: %" PRIu64 " at the points, %" PRIu64 " of other cases",
+            comparing->compare.announced, comparing->compare.announced - guard, guard);
+    if (per_second > 0) {
+        fprintf(stderr, "; at most %.0f s at %.3g trials a second", (double)comparing->compare.announced / per_second, per_second);
+    }
+    fputs("\n", stderr);
+}
+
+static enum itr_status work(struct comparing *comparing, struct itr_error *err) {
+    struct itr_compare *compare = &comparing->compare;
+    double per_second = 0;
+    size_t count = 0;
+    enum itr_status status = ITR_OK;
+    while (status == ITR_OK && !itr_campaign_is_interrupted(comparing->campaign)) {
+        bool announced = compare->announced > 0;
+        status = itr_compare_next(compare, &comparing->summary, comparing->parts, &count, err);
+        if (status != ITR_OK || count == 0) {
+            break;
+        }
+        if (compare->announced > 0 && !announced) {
+            announce(comparing, per_second);
+        }
+        uint64_t before = count_trials(&comparing->summary);
+        uint64_t begin_ns = uv_hrtime();
+        status = itr_campaign_work_rounds(comparing->campaign, comparing->parts, count, err);
+        double seconds = (double)(uv_hrtime() - begin_ns) / 1e9;
+        uint64_t ran = count_trials(&comparing->summary) - before;
+        per_second = ran > 0 && seconds > 0 ? (double)ran / seconds : per_second;
+    }
+    return status == ITR_OK ? itr_compare_judge(compare, &comparing->summary, err) : status;
+}
+
+static int show(struct comparing *comparing) {
+    struct itr_text text = {.ceiling = 16u << 20};
+    struct itr_error error = {0};
+    int code = itr_compare_exit_code(&comparing->compare);
+    json_t *json = itr_compare_to_json(&comparing->compare, &comparing->summary);
+    if (json == NULL || itr_folder_write_json(comparing->summary.folder, "compare.json", json, &error) != ITR_OK) {
+        if (json == NULL) {
+            itr_fail(&error, ITR_E_NO_MEMORY, 0, "out of memory for compare.json");
+        }
+        code = itr_complain(&error);
+    }
+    if (comparing->options->json) {
+        return itr_print_json(json, code);
+    }
+    json_decref(json);
+    if (comparing->options->markdown) {
+        itr_report_compare_markdown(&text, &comparing->compare, &comparing->summary);
+    } else {
+        itr_report_compare(&text, &comparing->compare, &comparing->summary);
+        itr_text_add(&text, "campaign: ");
+        itr_text_escape(&text, ITR_ESCAPE_TERMINAL, comparing->summary.folder, strlen(comparing->summary.folder));
+        itr_text_printf(&text, " (seed 0x%" PRIx64 "), %" PRIu64 " trials, %.1f s%s\n", comparing->summary.seed,
+                        count_trials(&comparing->summary), comparing->summary.elapsed_s,
+                        comparing->compare.stage == ITR_COMPARE_STAGE_END ? "" : ": cut short, --resume goes on");
+    }
+    fputs(itr_text_string(&text), stdout);
+    itr_text_release(&text);
+    return code;
+}
+
+static int run(struct comparing *comparing, const struct itr_campaign_options *campaign) {
+    struct itr_error error = {0};
+    struct itr_error why = {0};
+    enum itr_status status = ITR_OK;
+    comparing->parts = calloc(comparing->compare.group_count + 1, sizeof *comparing->parts);
+    if (comparing->parts == NULL) {
+        status = itr_fail(&error, ITR_E_NO_MEMORY, 0, "out of memory for a comparison");
+    }
+    if (status == ITR_OK) {
+        status = itr_campaign_open(&comparing->campaign, campaign, comparing->layout, comparing->cells.items, comparing->cells.count,
+                                   &comparing->summary, &error);
+    }
+    if (status != ITR_OK) {
+        return itr_complain(&error);
+    }
+    status = work(comparing, &error);
+    if (itr_campaign_close(comparing->campaign, &why) != ITR_OK && status == ITR_OK) {
+        error = why;
+        status = why.status;
+    }
+    int code = status == ITR_OK ? show(comparing) : itr_complain(&error);
+    itr_summary_release(&comparing->summary);
+    return code;
+}
+
+static void choose_options(struct comparing *comparing, const struct itr_campaign_options *campaign) {
+    const struct itr_options *options = comparing->options;
+    comparing->compare.options = (struct itr_compare_options){
+        .test = {.alpha = options->alpha > 0 ? options->alpha : 0.01,
+                 .beta = options->beta > 0 ? options->beta : 0.01,
+                 .rate_0 = options->rate_0,
+                 .rate_1 = options->rate_1,
+                 .factor = options->factor,
+                 .rounds_max = options->budget},
+        .control_count = options->control_count,
+        .guard_count = options->guard_count,
+        .jobs = campaign->jobs,
+        .seed = campaign->seed};
+}
+
+/* What cannot be is said before anything is built or run. */
+static enum itr_status check(const struct comparing *comparing, struct itr_error *err) {
+    struct itr_comparison settled;
+    enum itr_status status = itr_run_check(comparing->options, err);
+    if (status == ITR_OK) {
+        status = itr_comparison_begin(&settled, &comparing->compare.options.test, err);
+    }
+    if (status == ITR_OK && (comparing->options->budget > UINT32_MAX || comparing->options->guard_count > UINT32_MAX)) {
+        status = itr_fail(err, ITR_E_USAGE, 0, "--budget, --guard-count: up to 4294967295");
+    }
+    return status;
+}
+
+int itr_command_compare(struct itr_options *options, const struct itr_layout *layout, int argc, char **argv) {
+    struct comparing *comparing = calloc(1, sizeof *comparing);
+    struct itr_campaign_options campaign;
+    struct itr_error error = {0};
+    char output[256];
+    if (comparing == NULL) {
+        itr_fail(&error, ITR_E_NO_MEMORY, 0, "out of memory");
+        return itr_complain(&error);
+    }
+    comparing->options = options;
+    comparing->layout = layout;
+    itr_run_campaign_options(options, argc, argv, &campaign);
+    campaign.in_rounds = true;
+    choose_options(comparing, &campaign);
+    enum itr_status status = check(comparing, &error);
+    if (status == ITR_OK) {
+        status = read_arms(comparing, &error);
+    }
+    if (status == ITR_OK) {
+        status = make_cells(comparing, &error);
+    }
+    if (status == ITR_OK && options->resume) {
+        status = read_resumed(comparing, &campaign, &error);
+        comparing->compare.options.seed = campaign.seed;
+    }
+    int code = ITR_EXIT_EXPECTED;
+    if (status == ITR_OK) {
+        snprintf(output, sizeof output, "initrace-compare-%.100s-%" PRIx64, comparing->cells.items[0].case_name, campaign.seed);
+        campaign.output = options->output != NULL ? options->output : output;
+        code = run(comparing, &campaign);
+    } else {
+        code = itr_complain(&error);
+    }
+    itr_compare_release(&comparing->compare);
+    for (size_t i = 0; i < comparing->arm_count; i++) {
+        itr_arm_release(&comparing->specs[i]);
+        free(comparing->libraries[i]);
+    }
+    free(comparing->parts);
+    free(comparing->cells.items);
+    free(comparing);
+    return code;
+}

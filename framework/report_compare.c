@@ -1,0 +1,285 @@
+/* Comparisons in words and tables: each candidate, each point, each signature, and what is worse elsewhere. */
+#include "framework/report_compare.h"
+
+#include "framework/record_parts.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static const double confidence = 0.95;
+
+/* ---- words that the text and Markdown share ---- */
+
+static void add_clean(struct itr_text *out, const char *text) {
+    itr_text_escape(out, ITR_ESCAPE_TERMINAL, text, strlen(text));
+}
+
+/* In a table's cell: what would end the cell, or be markup, is escaped. */
+static void add_cell_text(struct itr_text *out, const char *text) {
+    struct itr_text clean = {0};
+    add_clean(&clean, text);
+    for (const char *at = itr_text_string(&clean); *at != '\0'; at++) {
+        bool is_markup = strchr("\\`*_|<>[]~&", *at) != NULL;
+        itr_text_printf(out, "%s%c", is_markup ? "\\" : "", *at);
+    }
+    itr_text_release(&clean);
+}
+
+static void add_title(struct itr_text *out, const struct itr_compare_group *group, const struct itr_summary *summary) {
+    char title[512];
+    const struct itr_cell *cell = &summary->cells[group->cells[0]];
+    snprintf(title, sizeof title, "%s at %s", cell->case_name, cell->aim.event == ITR_EVENT_NONE ? "no point" : cell->at);
+    add_clean(out, title);
+}
+
+/* "0 of 47 (at most 6.17 % at 95 %)", "85 of 740: 11.5 % [9.28, 14]". */
+static void add_arm(struct itr_text *out, const struct itr_comparison_arm *arm) {
+    itr_text_printf(out, "%" PRIu64 " of %" PRIu64, arm->hits, arm->trials);
+    if (arm->trials > 0 && arm->hits == 0) {
+        itr_text_printf(out, " (at most %.3g %% at %.0f %%)", 100 * arm->none_bound, 100 * confidence);
+    } else if (arm->trials > 0) {
+        itr_text_printf(out, ": %.3g %% [%.3g, %.3g]", 100 * arm->rate, 100 * arm->interval.low, 100 * arm->interval.high);
+    }
+}
+
+static void add_ratio(struct itr_text *out, const struct itr_interval *ratio) {
+    if (isfinite(ratio->high)) {
+        itr_text_printf(out, "%.3g to %.3g", ratio->low, ratio->high);
+    } else {
+        itr_text_add(out, "not known");
+    }
+}
+
+static void add_others_sentence(struct itr_text *out, const struct itr_compare *compare, uint32_t candidate) {
+    const struct itr_compare_result *result = &compare->results[candidate];
+    bool guarded = false;
+    for (size_t i = 0; i < compare->group_count; i++) {
+        guarded = guarded || (compare->groups[i].kind == ITR_COMPARE_GUARD && compare->groups[i].state == ITR_COMPARE_RUN);
+    }
+    if (result->worse > 0) {
+        itr_text_add(out, "; worse elsewhere");
+    } else if (guarded && compare->stage == ITR_COMPARE_STAGE_END) {
+        itr_text_add(out, "; not worse elsewhere");
+    } else {
+        itr_text_add(out, "; other cases were not tested");
+    }
+}
+
+void itr_compare_sentence(const struct itr_compare *compare, uint32_t candidate, struct itr_text *out) {
+    enum itr_compare_verdict verdict = compare->results[candidate].verdict;
+    uint32_t broken = compare->broken[0] ? 0 : 1 + candidate;
+    itr_text_add(out, itr_compare_verdict_name(verdict));
+    switch (verdict) {
+    case ITR_COMPARE_IS_BROKEN:
+        itr_text_printf(out, ": a control of the %s failed: ", broken == 0 ? "baseline" : "candidate");
+        add_clean(out, compare->why[broken]);
+        return;
+    case ITR_COMPARE_IS_REPLACED:
+        itr_text_add(out, ": the failure is gone, and another came in its place");
+        break;
+    case ITR_COMPARE_IS_NOT_REACHED:
+        itr_text_add(out, ": no shot landed at the points in this candidate");
+        break;
+    case ITR_COMPARE_IS_FIXED:
+    case ITR_COMPARE_IS_PART:
+    case ITR_COMPARE_IS_NOT_FIXED:
+    case ITR_COMPARE_IS_WORSE:
+    case ITR_COMPARE_IS_UNDECIDED:
+        break;
+    }
+    add_others_sentence(out, compare, candidate);
+}
+
+static const char *other_name(const struct itr_compare_other *other) {
+    return other->signature != NULL ? other->signature : "failures of any other kind";
+}
+
+/* Why a point has no comparison, NULL if it has one. */
+static const char *no_comparison(const struct itr_compare *compare, size_t index, uint32_t candidate) {
+    const struct itr_compare_group *group = &compare->groups[index];
+    switch (group->state) {
+    case ITR_COMPARE_SKIPPED:
+        return "skipped: the baseline has no such point";
+    case ITR_COMPARE_NOT_SHOWN:
+        return "not compared: the baseline does not show a failure here";
+    case ITR_COMPARE_WAITING:
+        return "not compared: it did not come to that";
+    case ITR_COMPARE_RUN:
+        break;
+    }
+    return itr_compare_comparisons(group, candidate) == NULL ? "not compared: the candidate has no such point" : NULL;
+}
+
+/* ---- text ---- */
+
+static void add_left(struct itr_text *out, const struct itr_comparison *comparison, const struct itr_comparison_facts *facts) {
+    double trials = comparison->design.baselines + 1;
+    bool open = comparison->verdict == ITR_COMPARISON_CONTINUE || comparison->verdict == ITR_COMPARISON_BUDGET;
+    if (open && isfinite(facts->rounds_left_if_fixed) && isfinite(facts->rounds_left_if_same)) {
+        itr_text_printf(out, "      still needed: some %.0f trials if it is fixed, %.0f if it is the same\n",
+                        ceil(trials * facts->rounds_left_if_fixed), ceil(trials * facts->rounds_left_if_same));
+    }
+}
+
+static void add_comparison(struct itr_text *out, const char *pattern, const struct itr_comparison *comparison) {
+    struct itr_comparison_facts facts;
+    itr_comparison_facts(comparison, confidence, &facts);
+    itr_text_add(out, "    ");
+    add_clean(out, pattern);
+    itr_text_printf(out, ": %s: %s\n      baseline ", itr_comparison_name(comparison->verdict),
+                    itr_comparison_text(comparison->verdict));
+    add_arm(out, &facts.baseline);
+    itr_text_add(out, "; candidate ");
+    add_arm(out, &facts.candidate);
+    itr_text_add(out, "\n      candidate's rate divided by the baseline's: ");
+    add_ratio(out, &facts.ratio);
+    itr_text_printf(out, "; Fisher's p %.3g\n", facts.fisher.two_sided);
+    add_left(out, comparison, &facts);
+}
+
+static void add_point(struct itr_text *out, const struct itr_compare *compare, const struct itr_summary *summary, size_t index,
+                      uint32_t candidate) {
+    const struct itr_compare_group *group = &compare->groups[index];
+    const struct itr_comparison *comparisons = itr_compare_comparisons(group, candidate);
+    const char *none = no_comparison(compare, index, candidate);
+    itr_text_add(out, "  ");
+    add_title(out, group, summary);
+    if (none != NULL) {
+        itr_text_printf(out, ": %s", none);
+        if (group->state == ITR_COMPARE_NOT_SHOWN) {
+            itr_text_printf(out, " (0 of %" PRIu64 ": at most %.3g %% at %.0f %%)", group->pilot_trials,
+                            100 * itr_none_upper_bound(group->pilot_trials, confidence), 100 * confidence);
+        }
+        itr_text_add(out, "\n");
+        return;
+    }
+    enum itr_compare_verdict verdict = itr_compare_at(compare, index, candidate);
+    itr_text_printf(out, ": %s%s\n", itr_compare_verdict_name(verdict),
+                    verdict == ITR_COMPARE_IS_NOT_REACHED ? ": no shot landed in one of the arms" : "");
+    for (uint32_t s = 0; s < group->signature_count; s++) {
+        add_comparison(out, group->signatures[s], &comparisons[s]);
+    }
+    uint64_t rounds = 0;
+    bool decided = true;
+    for (uint32_t k = 0; k < group->signature_count; k++) {
+        rounds = comparisons[k].rounds > rounds ? comparisons[k].rounds : rounds;
+        decided = decided && comparisons[k].verdict != ITR_COMPARISON_CONTINUE;
+    }
+    itr_text_printf(out, "    %s after round %" PRIu64 " of at most %" PRIu64 ", each of %" PRIu32
+                         " baseline trials and one of each candidate; %" PRIu64 " more trials were under way at the end\n",
+                    decided ? "decided" : "not decided", rounds, group->rounds.design.test.rounds_max,
+                    group->rounds.design.test.baselines, itr_rounds_beyond(&group->rounds));
+}
+
+static void add_others(struct itr_text *out, const struct itr_compare *compare, const struct itr_summary *summary,
+                       uint32_t candidate) {
+    const struct itr_compare_result *result = &compare->results[candidate];
+    for (size_t i = 0; i < result->other_count; i++) {
+        const struct itr_compare_other *other = &result->others[i];
+        const struct itr_compare_group *group = &compare->groups[other->group];
+        if (!other->counts.is_worse) {
+            continue;
+        }
+        itr_text_add(out, "  worse at ");
+        add_title(out, group, summary);
+        itr_text_add(out, ": ");
+        add_clean(out, other_name(other));
+        itr_text_printf(out, ": baseline %" PRIu64 " of %" PRIu64 ", candidate %" PRIu64 " of %" PRIu64 " (p %.3g, by Holm over %zu)\n",
+                        other->counts.baseline_hits, other->counts.baseline_trials, other->counts.candidate_hits,
+                        other->counts.candidate_trials, other->counts.adjusted, result->other_count);
+    }
+}
+
+void itr_report_compare(struct itr_text *out, const struct itr_compare *compare, const struct itr_summary *summary) {
+    itr_text_add(out, "baseline: ");
+    add_clean(out, compare->labels[0]);
+    itr_text_add(out, "\n");
+    for (uint32_t c = 0; c < compare->candidates; c++) {
+        add_clean(out, compare->labels[1 + c]);
+        itr_text_add(out, ": ");
+        itr_compare_sentence(compare, c, out);
+        itr_text_add(out, "\n");
+        for (size_t i = 0; i < compare->group_count; i++) {
+            if (compare->groups[i].kind == ITR_COMPARE_POINT && compare->results[c].verdict != ITR_COMPARE_IS_BROKEN) {
+                add_point(out, compare, summary, i, c);
+            }
+        }
+        add_others(out, compare, summary, c);
+    }
+}
+
+/* ---- Markdown ---- */
+
+static void add_row(struct itr_text *out, const struct itr_compare *compare, const struct itr_summary *summary, size_t index,
+                    uint32_t candidate, uint32_t s) {
+    const struct itr_compare_group *group = &compare->groups[index];
+    const struct itr_comparison *comparison = &itr_compare_comparisons(group, candidate)[s];
+    const struct itr_cell *cell = &summary->cells[group->cells[0]];
+    struct itr_comparison_facts facts;
+    itr_comparison_facts(comparison, confidence, &facts);
+    itr_text_add(out, "| ");
+    add_cell_text(out, cell->case_name);
+    itr_text_add(out, " at ");
+    add_cell_text(out, cell->at);
+    itr_text_add(out, " | ");
+    add_cell_text(out, group->signatures[s]);
+    itr_text_add(out, " | ");
+    add_arm(out, &facts.baseline);
+    itr_text_add(out, " | ");
+    add_arm(out, &facts.candidate);
+    itr_text_add(out, " | ");
+    add_ratio(out, &facts.ratio);
+    itr_text_printf(out, " | %.3g | %s |\n", facts.fisher.two_sided, itr_comparison_name(comparison->verdict));
+}
+
+static void add_table(struct itr_text *out, const struct itr_compare *compare, const struct itr_summary *summary,
+                      uint32_t candidate) {
+    itr_text_add(out, "\n| where | failure | baseline | candidate | ratio | Fisher's p | verdict |\n|---|---|---|---|---|---|---|\n");
+    for (size_t i = 0; i < compare->group_count; i++) {
+        const struct itr_compare_group *group = &compare->groups[i];
+        for (uint32_t s = 0; s < group->signature_count && itr_compare_comparisons(group, candidate) != NULL; s++) {
+            add_row(out, compare, summary, i, candidate, s);
+        }
+    }
+    for (size_t i = 0; i < compare->results[candidate].other_count; i++) {
+        const struct itr_compare_other *other = &compare->results[candidate].others[i];
+        const struct itr_cell *cell = &summary->cells[compare->groups[other->group].cells[0]];
+        if (!other->counts.is_worse) {
+            continue;
+        }
+        itr_text_add(out, "| ");
+        add_cell_text(out, cell->case_name);
+        itr_text_add(out, " at ");
+        add_cell_text(out, cell->at);
+        itr_text_add(out, " | ");
+        add_cell_text(out, other_name(other));
+        itr_text_printf(out, " | %" PRIu64 " of %" PRIu64 " | %" PRIu64 " of %" PRIu64 " | | %.3g (Holm) | worse |\n",
+                        other->counts.baseline_hits, other->counts.baseline_trials, other->counts.candidate_hits,
+                        other->counts.candidate_trials, other->counts.adjusted);
+    }
+}
+
+void itr_report_compare_markdown(struct itr_text *out, const struct itr_compare *compare, const struct itr_summary *summary) {
+    struct itr_text sentence = {0};
+    const struct itr_comparison_design *test = &compare->options.test;
+    itr_text_add(out, "Baseline: ");
+    add_cell_text(out, compare->labels[0]);
+    itr_text_add(out, "\n");
+    for (uint32_t c = 0; c < compare->candidates; c++) {
+        itr_text_reset(&sentence);
+        itr_compare_sentence(compare, c, &sentence);
+        itr_text_add(out, "\n**");
+        add_cell_text(out, compare->labels[1 + c]);
+        itr_text_add(out, "**: ");
+        add_cell_text(out, itr_text_string(&sentence));
+        itr_text_add(out, "\n");
+        if (compare->results[c].verdict != ITR_COMPARE_IS_BROKEN) {
+            add_table(out, compare, summary, c);
+        }
+    }
+    itr_text_printf(out, "\nIntervals: 95 %%, exact. A false \"fixed\" comes with a chance of at most %g, a drop that is missed %g.\n",
+                    test->alpha, test->beta);
+    itr_text_release(&sentence);
+}
