@@ -64,7 +64,8 @@ static void commands_have_names(void **state) {
                 {"replay", ITR_COMMAND_REPLAY},
                 {"report", ITR_COMMAND_REPORT},
                 {"triage", ITR_COMMAND_TRIAGE},
-                {"doctor", ITR_COMMAND_DOCTOR}};
+                {"doctor", ITR_COMMAND_DOCTOR},
+                {"compare", ITR_COMMAND_COMPARE}};
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         assert_read(READ(rows[i].word, "a", "b"));
@@ -74,6 +75,28 @@ static void commands_have_names(void **state) {
         itr_options_release(&options);
     }
     assert_refused(READ("march"), "march: no such command", "--help");
+}
+
+static void arms_keep_their_commas(void **state) {
+    (void)state;
+    assert_read(READ("compare", "x", "--baseline", "1.26", "--candidate", "1.26,recipe=a,name=b", "--candidate=1.27", "--alpha", "0.05",
+                     "--beta=1e-3", "--factor", "2", "--p0", "0.1", "--p1", ".01", "--budget", "500", "--guard-count", "20", "--no-guard",
+                     "--format", "markdown"));
+    assert_string_equal(options.baseline, "1.26");
+    assert_int_equal(options.candidates.count, 2);
+    assert_string_equal(options.candidates.items[0], "1.26,recipe=a,name=b");
+    assert_true(options.alpha == 0.05 && options.beta == 1e-3 && options.factor == 2);
+    assert_true(options.rate_0 == 0.1 && options.rate_1 == 0.01);
+    assert_int_equal(options.budget, 500);
+    assert_int_equal(options.guard_count, 20);
+    assert_true(options.no_guard && options.markdown && !options.json);
+    itr_options_release(&options);
+    static const char *const wrong[] = {"", "0", "-1", "nan", "inf", "0x1", "1,5", "1e999", "1x"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        assert_refused(READ("compare", "x", "--alpha", wrong[i]), "--alpha", "a number above 0");
+    }
+    assert_refused(READ("run", "x", "--alpha", "0.1"), "--alpha", "does not go with this command");
+    assert_refused(READ("run", "x", "--format", "markdown"), "markdown", "compare's alone");
 }
 
 static void without_options_there_are_defaults(void **state) {
@@ -591,6 +614,7 @@ int main(void) {
 #define OPTIONS_TEST(test) cmocka_unit_test_setup(test, set_up)
     const struct CMUnitTest tests[] = {
         OPTIONS_TEST(commands_have_names),
+        OPTIONS_TEST(arms_keep_their_commas),
         OPTIONS_TEST(without_options_there_are_defaults),
         OPTIONS_TEST(help_and_version_need_no_command),
         OPTIONS_TEST(after_two_dashes_all_are_words),
