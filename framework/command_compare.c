@@ -276,11 +276,31 @@ static enum itr_status work(struct comparing *comparing, struct itr_error *err) 
     return status == ITR_OK ? itr_compare_judge(compare, &comparing->summary, err) : status;
 }
 
+/* Such trials were repeated; a point that only they came to was not missed by the runtime. */
+static uint64_t count_tool_errors(const struct itr_summary *summary) {
+    uint64_t count = 0;
+    for (size_t i = 0; i < summary->count; i++) {
+        bool wanted = summary->cells[i].expect == ITR_OUTCOME_TOOL_ERROR;
+        count += wanted ? 0 : summary->tallies[i].outcomes[ITR_OUTCOME_TOOL_ERROR];
+    }
+    return count;
+}
+
 static int show(struct comparing *comparing) {
     struct itr_text text = {.ceiling = 16u << 20};
     struct itr_error error = {0};
     int code = itr_compare_exit_code(&comparing->compare);
+    uint64_t tool_errors = count_tool_errors(&comparing->summary);
+    if (tool_errors > 0) {
+        fprintf(stderr, "initrace: the tool failed in %" PRIu64 " trials, which were repeated: see \"tool_error\" in trials.jsonl\n",
+                tool_errors);
+        code = code == ITR_EXIT_INCONCLUSIVE ? ITR_EXIT_TOOL : code;
+    }
     json_t *json = itr_compare_to_json(&comparing->compare, &comparing->summary);
+    if (json != NULL && json_object_set_new(json, "exit_code", json_integer(code)) != 0) {
+        json_decref(json);
+        json = NULL;
+    }
     if (json == NULL || itr_folder_write_json(comparing->summary.folder, "compare.json", json, &error) != ITR_OK) {
         if (json == NULL) {
             itr_fail(&error, ITR_E_NO_MEMORY, 0, "out of memory for compare.json");

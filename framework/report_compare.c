@@ -54,14 +54,23 @@ static void add_ratio(struct itr_text *out, const struct itr_interval *ratio) {
 
 static void add_others_sentence(struct itr_text *out, const struct itr_compare *compare, uint32_t candidate) {
     const struct itr_compare_result *result = &compare->results[candidate];
-    bool guarded = false;
-    for (size_t i = 0; i < compare->group_count; i++) {
-        guarded = guarded || (compare->groups[i].kind == ITR_COMPARE_GUARD && compare->groups[i].state == ITR_COMPARE_RUN);
+    size_t guarded = 0;
+    size_t powerless = 0; /* cells in which even a candidate that always fails would not be found */
+    for (size_t i = 0; i < result->other_count; i++) {
+        const struct itr_compare_other *other = &result->others[i];
+        if (compare->groups[other->group].kind == ITR_COMPARE_GUARD && other->signature == NULL) {
+            guarded++;
+            powerless += itr_other_has_power(&other->counts, result->other_count, compare->options.test.alpha) ? 0 : 1;
+        }
     }
     if (result->worse > 0) {
         itr_text_add(out, "; worse elsewhere");
-    } else if (guarded && compare->stage == ITR_COMPARE_STAGE_END) {
-        itr_text_add(out, "; not worse elsewhere");
+    } else if (guarded > 0 && compare->stage == ITR_COMPARE_STAGE_END) {
+        itr_text_printf(out, "; not worse elsewhere (other cases: %zu", guarded);
+        if (powerless > 0) {
+            itr_text_printf(out, ", %zu of them with too few trials to tell", powerless);
+        }
+        itr_text_add(out, ")");
     } else {
         itr_text_add(out, "; other cases were not tested");
     }

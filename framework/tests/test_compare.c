@@ -320,7 +320,7 @@ static void reports_say_what_was_found(void **state) {
     run(&world);
 
     itr_report_compare(&text, &world.compare, &world.summary);
-    has(&text, "half|done\\x1b: fixed in part; not worse elsewhere");
+    has(&text, "half|done\\x1b: fixed in part; not worse elsewhere (other cases: 1)");
     has(&text, "mine: fixed; worse elsewhere");
     has(&text, "case-2 at W1: not fixed");
     has(&text, "hang CTRL_C: not fixed");
