@@ -3,12 +3,18 @@
 
 #include "framework/record_parts.h"
 
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 static const double confidence = 0.95;
+
+/* Neither infinity nor "not a number". */
+static bool is_number(double value) {
+    return fabs(value) <= DBL_MAX;
+}
 
 /* ---- words that the text and Markdown share ---- */
 
@@ -45,7 +51,7 @@ static void add_arm(struct itr_text *out, const struct itr_comparison_arm *arm) 
 }
 
 static void add_ratio(struct itr_text *out, const struct itr_interval *ratio) {
-    if (isfinite(ratio->high)) {
+    if (is_number(ratio->high)) {
         itr_text_printf(out, "%.3g to %.3g", ratio->low, ratio->high);
     } else {
         itr_text_add(out, "not known");
@@ -123,16 +129,29 @@ static const char *no_comparison(const struct itr_compare *compare, size_t index
 
 /* ---- text ---- */
 
-static void add_left(struct itr_text *out, const struct itr_comparison *comparison, const struct itr_comparison_facts *facts) {
+/* How long a trial took so far, on all slots together; 0: not known. */
+static double pace_s(const struct itr_summary *summary) {
+    uint64_t trials = 0;
+    for (size_t i = 0; i < summary->count; i++) {
+        trials += summary->tallies[i].trials;
+    }
+    return trials > 0 ? summary->elapsed_s / (double)trials : 0;
+}
+
+static void add_left(struct itr_text *out, const struct itr_comparison *comparison, const struct itr_comparison_facts *facts,
+                     const struct itr_summary *summary) {
     double trials = comparison->design.baselines + 1;
     bool open = comparison->verdict == ITR_COMPARISON_CONTINUE || comparison->verdict == ITR_COMPARISON_BUDGET;
-    if (open && isfinite(facts->rounds_left_if_fixed) && isfinite(facts->rounds_left_if_same)) {
-        itr_text_printf(out, "      still needed: some %.0f trials if it is fixed, %.0f if it is the same\n",
-                        ceil(trials * facts->rounds_left_if_fixed), ceil(trials * facts->rounds_left_if_same));
+    if (open && is_number(facts->rounds_left_if_fixed) && is_number(facts->rounds_left_if_same)) {
+        double fixed = ceil(trials * facts->rounds_left_if_fixed);
+        double same = ceil(trials * facts->rounds_left_if_same);
+        itr_text_printf(out, "      still needed: some %.0f trials if it is fixed, %.0f if it is the same (%.0f s, %.0f s)\n", fixed,
+                        same, ceil(fixed * pace_s(summary)), ceil(same * pace_s(summary)));
     }
 }
 
-static void add_comparison(struct itr_text *out, const char *pattern, const struct itr_comparison *comparison) {
+static void add_comparison(struct itr_text *out, const char *pattern, const struct itr_comparison *comparison,
+                           const struct itr_summary *summary) {
     struct itr_comparison_facts facts;
     itr_comparison_facts(comparison, confidence, &facts);
     itr_text_add(out, "    ");
@@ -145,7 +164,7 @@ static void add_comparison(struct itr_text *out, const char *pattern, const stru
     itr_text_add(out, "\n      candidate's rate divided by the baseline's: ");
     add_ratio(out, &facts.ratio);
     itr_text_printf(out, "; Fisher's p %.3g\n", facts.fisher.two_sided);
-    add_left(out, comparison, &facts);
+    add_left(out, comparison, &facts, summary);
 }
 
 static void add_point(struct itr_text *out, const struct itr_compare *compare, const struct itr_summary *summary, size_t index,
@@ -168,7 +187,7 @@ static void add_point(struct itr_text *out, const struct itr_compare *compare, c
     itr_text_printf(out, ": %s%s\n", itr_compare_verdict_name(verdict),
                     verdict == ITR_COMPARE_IS_NOT_REACHED ? ": no shot landed in one of the arms" : "");
     for (uint32_t s = 0; s < group->signature_count; s++) {
-        add_comparison(out, group->signatures[s], &comparisons[s]);
+        add_comparison(out, group->signatures[s], &comparisons[s], summary);
     }
     uint64_t rounds = 0;
     bool decided = true;

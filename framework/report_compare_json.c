@@ -3,6 +3,7 @@
 
 #include "framework/record_parts.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -10,7 +11,7 @@ static const double confidence = 0.95;
 
 /* JSON has neither infinity nor "not a number": null. */
 static json_t *number(double value) {
-    return isfinite(value) ? json_real(value) : json_null();
+    return fabs(value) <= DBL_MAX ? json_real(value) : json_null();
 }
 
 static json_t *arm_to_json(const struct itr_comparison_arm *arm) {

@@ -349,6 +349,25 @@ static void reports_say_what_was_found(void **state) {
     destroy(&world);
 }
 
+/* A budget that is too small: what is still needed is told. */
+static void an_undecided_comparison_says_what_is_needed(void **state) {
+    (void)state;
+    struct itr_text text = {0};
+    struct world world = base;
+    make(&world, 12);
+    world.compare.options.test.rounds_max = 4;
+    world.compare.options.test.baselines = 4;
+    world.summary.elapsed_s = 10;
+    run(&world);
+    assert_int_equal(verdict_of(&world, 0), ITR_COMPARE_IS_UNDECIDED);
+    assert_int_equal(itr_compare_exit_code(&world.compare), 3);
+    itr_report_compare(&text, &world.compare, &world.summary);
+    has(&text, "still needed: some ");
+    has(&text, "of at most 4, each of 4 baseline trials");
+    itr_text_release(&text);
+    destroy(&world);
+}
+
 /* A comparison that did not begin has reports too. */
 static void reports_of_nothing_are_sound(void **state) {
     (void)state;
@@ -416,6 +435,7 @@ int main(void) {
         cmocka_unit_test(a_point_that_is_not_reached_is_not_fixed),
         cmocka_unit_test(a_comparison_that_is_cut_short_is_no_success),
         cmocka_unit_test(reports_say_what_was_found),
+        cmocka_unit_test(an_undecided_comparison_says_what_is_needed),
         cmocka_unit_test(reports_of_nothing_are_sound),
         cmocka_unit_test(identical_arms_are_not_fixed),
     };
