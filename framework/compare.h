@@ -130,6 +130,9 @@ enum itr_compare_verdict itr_compare_at(const struct itr_compare *compare, size_
 /* The candidate's comparisons at a point, one a signature; NULL: it has none there. */
 const struct itr_comparison *itr_compare_comparisons(const struct itr_compare_group *group, uint32_t candidate);
 
+/* itr_comparison_facts(), with what would still be needed also where the trials were used up. */
+void itr_compare_facts(const struct itr_comparison *comparison, double confidence, struct itr_comparison_facts *facts);
+
 /* 0: every candidate is fixed, and not worse elsewhere; 1: one is not, or is worse; 3: undecided, or a control failed. */
 int itr_compare_exit_code(const struct itr_compare *compare);
 

@@ -30,6 +30,15 @@ const struct itr_comparison *itr_compare_comparisons(const struct itr_compare_gr
     return compared && place != UINT32_MAX ? group->rounds.comparisons[place] : NULL;
 }
 
+void itr_compare_facts(const struct itr_comparison *comparison, double confidence, struct itr_comparison_facts *facts) {
+    struct itr_comparison open = *comparison;
+    if (open.verdict == ITR_COMPARISON_BUDGET || open.verdict == ITR_COMPARISON_POWER) {
+        open.verdict = ITR_COMPARISON_CONTINUE;
+        open.design.rounds_max = 0;
+    }
+    itr_comparison_facts(&open, confidence, facts);
+}
+
 /* ---- all that is not compared ---- */
 
 struct family {

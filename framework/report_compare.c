@@ -141,7 +141,8 @@ static double pace_s(const struct itr_summary *summary) {
 static void add_left(struct itr_text *out, const struct itr_comparison *comparison, const struct itr_comparison_facts *facts,
                      const struct itr_summary *summary) {
     double trials = comparison->design.baselines + 1;
-    bool open = comparison->verdict == ITR_COMPARISON_CONTINUE || comparison->verdict == ITR_COMPARISON_BUDGET;
+    bool open = comparison->verdict == ITR_COMPARISON_CONTINUE || comparison->verdict == ITR_COMPARISON_BUDGET ||
+                comparison->verdict == ITR_COMPARISON_POWER;
     if (open && is_number(facts->rounds_left_if_fixed) && is_number(facts->rounds_left_if_same)) {
         double fixed = ceil(trials * facts->rounds_left_if_fixed);
         double same = ceil(trials * facts->rounds_left_if_same);
@@ -153,7 +154,7 @@ static void add_left(struct itr_text *out, const struct itr_comparison *comparis
 static void add_comparison(struct itr_text *out, const char *pattern, const struct itr_comparison *comparison,
                            const struct itr_summary *summary) {
     struct itr_comparison_facts facts;
-    itr_comparison_facts(comparison, confidence, &facts);
+    itr_compare_facts(comparison, confidence, &facts);
     itr_text_add(out, "    ");
     add_clean(out, pattern);
     itr_text_printf(out, ": %s: %s\n      baseline ", itr_comparison_name(comparison->verdict),
@@ -190,14 +191,14 @@ static void add_point(struct itr_text *out, const struct itr_compare *compare, c
         add_comparison(out, group->signatures[s], &comparisons[s], summary);
     }
     uint64_t rounds = 0;
-    bool decided = true;
+    bool ended = true;
     for (uint32_t k = 0; k < group->signature_count; k++) {
         rounds = comparisons[k].rounds > rounds ? comparisons[k].rounds : rounds;
-        decided = decided && comparisons[k].verdict != ITR_COMPARISON_CONTINUE;
+        ended = ended && comparisons[k].verdict != ITR_COMPARISON_CONTINUE;
     }
     itr_text_printf(out, "    %s after round %" PRIu64 " of at most %" PRIu64 ", each of %" PRIu32
                          " baseline trials and one of each candidate; %" PRIu64 " more trials were under way at the end\n",
-                    decided ? "decided" : "not decided", rounds, group->rounds.design.test.rounds_max,
+                    ended ? "ended" : "cut short", rounds, group->rounds.design.test.rounds_max,
                     group->rounds.design.test.baselines, itr_rounds_beyond(&group->rounds));
 }
 
@@ -246,7 +247,7 @@ static void add_row(struct itr_text *out, const struct itr_compare *compare, con
     const struct itr_comparison *comparison = &itr_compare_comparisons(group, candidate)[s];
     const struct itr_cell *cell = &summary->cells[group->cells[0]];
     struct itr_comparison_facts facts;
-    itr_comparison_facts(comparison, confidence, &facts);
+    itr_compare_facts(comparison, confidence, &facts);
     itr_text_add(out, "| ");
     add_cell_text(out, cell->case_name);
     itr_text_add(out, " at ");

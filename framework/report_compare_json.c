@@ -22,7 +22,7 @@ static json_t *arm_to_json(const struct itr_comparison_arm *arm) {
 
 static json_t *comparison_to_json(const char *pattern, const struct itr_comparison *comparison) {
     struct itr_comparison_facts facts;
-    itr_comparison_facts(comparison, confidence, &facts);
+    itr_compare_facts(comparison, confidence, &facts);
     return json_pack("{s:o, s:s, s:s, s:I, s:o, s:o, s:[o, o], s:o, s:o, s:o, s:o}", "signature", itr_record_clean(pattern), "verdict",
                      itr_comparison_name(comparison->verdict), "reason", itr_comparison_text(comparison->verdict), "rounds",
                      (json_int_t)comparison->rounds, "baseline", arm_to_json(&facts.baseline), "candidate",

@@ -363,6 +363,7 @@ static void an_undecided_comparison_says_what_is_needed(void **state) {
     assert_int_equal(itr_compare_exit_code(&world.compare), 3);
     itr_report_compare(&text, &world.compare, &world.summary);
     has(&text, "still needed: some ");
+    assert_null(strstr(itr_text_string(&text), "still needed: some 0 "));
     has(&text, "of at most 4, each of 4 baseline trials");
     itr_text_release(&text);
     destroy(&world);
