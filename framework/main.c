@@ -9,9 +9,10 @@
 static int run_command(struct itr_options *options, int argc, char **argv) {
     struct itr_layout layout;
     struct itr_error error = {0};
-    bool starts_hosts = options->command == ITR_COMMAND_RUN || options->command == ITR_COMMAND_LOCATE ||
-                        options->command == ITR_COMMAND_REPLAY || options->command == ITR_COMMAND_DOCTOR;
-    if (itr_layout_find(&layout, &error) != ITR_OK || (starts_hosts && itrp_guard_enter(&error) != ITR_OK)) {
+    bool starts_processes = options->command == ITR_COMMAND_RUN || options->command == ITR_COMMAND_LOCATE ||
+                        options->command == ITR_COMMAND_REPLAY || options->command == ITR_COMMAND_DOCTOR ||
+                        options->command == ITR_COMMAND_BUILD;
+    if (itr_layout_find(&layout, &error) != ITR_OK || (starts_processes && itrp_guard_enter(&error) != ITR_OK)) {
         return itr_complain(&error);
     }
     switch (options->command) {
@@ -23,6 +24,8 @@ static int run_command(struct itr_options *options, int argc, char **argv) {
         return itr_command_locate(options, &layout, argc, argv);
     case ITR_COMMAND_REPLAY:
         return itr_command_replay(options, &layout);
+    case ITR_COMMAND_BUILD:
+        return itr_command_build(options, &layout);
     case ITR_COMMAND_REPORT:
         return itr_command_report(options);
     case ITR_COMMAND_TRIAGE:

@@ -20,6 +20,8 @@ enum kind { FLAG, WORD, LIST, NUMBER, TIME, SPAN, FORMAT, SIDE };
 #define REPORT (1u << ITR_COMMAND_REPORT)
 #define TRIAGE (1u << ITR_COMMAND_TRIAGE)
 #define DOCTOR (1u << ITR_COMMAND_DOCTOR)
+#define BUILD (1u << ITR_COMMAND_BUILD)
+#define ARMED (RUN | LOCATE | REPLAY)
 #define NOWHERE ((size_t)-1)
 
 struct option {
@@ -53,8 +55,16 @@ static const struct option table[] = {
     {"until-fail", NULL, RUN, FLAG, AT(until_fail), NOWHERE, "end a cell with its first trial that is not as expected"},
     {"jobs", "J", RUN | LOCATE, NUMBER, AT(jobs), NOWHERE, "trials at a time (the number of processors)"},
     {"seed", "S", RUN | LOCATE, NUMBER, AT(seed), AT(has_seed), "seed of all random choices (random; it is printed)"},
-    {"go", "VERSION|ROOT", RUN | LOCATE, LIST, AT(go), NOWHERE,
+    {"go", "VERSION|ROOT", RUN | LOCATE | REPLAY, LIST, AT(go), NOWHERE,
      "only these Go versions (1.26, go1.26.10), or a GOROOT, built first if need be; may be repeated (all that were built)"},
+    {"recipe", "NAME", ARMED, LIST, AT(recipes), NOWHERE,
+     "change the runtime of each Go by this edit recipe, a name of the built-in ones or a file; may be repeated"},
+    {"patch", "FILE", ARMED, LIST, AT(patches), NOWHERE, "change the sources of each Go by this unified diff; may be repeated"},
+    {"overlay", "FILE", ARMED, WORD, AT(overlay), NOWHERE, "change them by this file of go build -overlay, before recipes and patches"},
+    {"build-flag", "WORD", ARMED, LIST, AT(build_flags), NOWHERE,
+     "give go build this flag for the libraries, in one word: -race, \"-gcflags=all=-N -l\"; may be repeated"},
+    {"system", "linux|windows", BUILD, WORD, AT(system), NOWHERE, "whose libraries to build (this system's)"},
+    {"into", "PREFIX", BUILD, WORD, AT(into), NOWHERE, "the build tree or installation they are for (the program's own)"},
     {"controls", NULL, RUN, FLAG, AT(all_controls), NOWHERE, "run the case's controls too"},
     {"control", "NAME", RUN, LIST, AT(controls), NOWHERE, "run this control too; may be repeated"},
     {"only-controls", NULL, RUN, FLAG, AT(only_controls), NOWHERE, "run the chosen controls, not the case itself"},
@@ -88,7 +98,7 @@ static const struct option table[] = {
     {"cases", "DIR", RUN | LOCATE | LISTING | DOCTOR, WORD, AT(cases), NOWHERE, "folder of cases instead of the built-in ones"},
     {"known", NULL, LISTING, FLAG, AT(known), NOWHERE, "show the known failures that triage recognises, instead of the cases"},
     {"database", "DIR", LISTING | TRIAGE, WORD, AT(database), NOWHERE, "folder of known failures instead of the built-in one"},
-    {"format", "text|json", RUN | LOCATE | REPLAY | LISTING | REPORT | DOCTOR | TRIAGE, FORMAT, AT(json), NOWHERE, "form of the result on stdout (text); triage: also watchflakes"},
+    {"format", "text|json", RUN | LOCATE | REPLAY | LISTING | REPORT | DOCTOR | TRIAGE | BUILD, FORMAT, AT(json), NOWHERE, "form of the result on stdout (text); triage: also watchflakes"},
     {"quiet", NULL, RUN | LOCATE, FLAG, AT(quiet), NOWHERE, "no progress on stderr"},
     {"debug", "[=before|after]", REPLAY, SIDE, AT(debug), NOWHERE,
      "leave the host stopped at its exact point, before or after (after) the event is sent, and open gdb on a terminal (Linux)"},
@@ -110,6 +120,7 @@ static const struct {
     {"replay", ITR_COMMAND_REPLAY, "DIR TRIAL", "fire the shot of a recorded trial again"},
     {"report", ITR_COMMAND_REPORT, "DIR…", "report campaigns from their folders, also unfinished ones"},
     {"triage", ITR_COMMAND_TRIAGE, "FILE…|-", "tell what a crash text says: what died, where, signature, known failure"},
+    {"build", ITR_COMMAND_BUILD, "ARM…", "build the libraries of GO[,recipe=NAME][,patch=FILE][,overlay=FILE][,flag=WORD], if they are not there"},
     {"doctor", ITR_COMMAND_DOCTOR, "", "what this machine can do, and how to mend what it cannot"},
 };
 
@@ -139,11 +150,11 @@ static bool add_word(struct itr_strings *strings, const char *text, size_t lengt
     return true;
 }
 
-/* Lists may be written in one, with commas; a variable's value may have commas of its own. False: there is nothing in
+/* Lists may be written in one, with commas; a variable's value, a flag and a file may have commas of their own. False: there is nothing in
  * it, or `*no_memory`. */
 static bool add_list(struct itr_strings *strings, const char *name, const char *text, bool *no_memory) {
     bool any = false;
-    if (strcmp(name, "env") == 0) {
+    if (strcmp(name, "env") == 0 || strcmp(name, "patch") == 0 || strcmp(name, "build-flag") == 0) {
         *no_memory = text[0] != '\0' && !add_word(strings, text, strlen(text));
         return text[0] != '\0' && !*no_memory;
     }
@@ -361,6 +372,9 @@ void itr_options_release(struct itr_options *options) {
     itr_layout_release(&options->go);
     itr_layout_release(&options->controls);
     itr_layout_release(&options->environment);
+    itr_layout_release(&options->recipes);
+    itr_layout_release(&options->patches);
+    itr_layout_release(&options->build_flags);
     itr_layout_release(&options->watch);
 }
 
