@@ -6,6 +6,7 @@
 
 #include "framework/casefile.h"
 #include "framework/error.h"
+#include "framework/text.h"
 
 #include <stdbool.h>
 
@@ -29,10 +30,20 @@ struct itr_arm_spec {
 
 /* "GO[,recipe=NAME][,patch=FILE][,overlay=FILE][,flag=WORD][,env=K=V][,library=FILE][,name=LABEL]", each key as often as
  * wanted but for overlay, library and name. A comma ends a value only where one of these keys and "=" follow, so that
- * env=GODEBUG=a=1,b=2 is one value. GO may be left out. ITR_E_USAGE: one sentence with the word and what was expected;
+ * env=GODEBUG=a=1,b=2 is one value; in values other than those of env and flag ",WORD=" is taken for a misspelt key. GO may be left out. ITR_E_USAGE: one sentence with the word and what was expected;
  * ITR_E_LIMIT, ITR_E_NO_MEMORY. `option` ("--candidate") is for the sentence. */
 enum itr_status itr_arm_parse(const char *option, const char *text, struct itr_arm_spec *arm, struct itr_error *err) ITR_MUST_USE;
 void itr_arm_release(struct itr_arm_spec *arm);
+
+/* What does not go together, or is not an arm's to say (build flags that this program gives itself), and ceilings. Parsed
+ * arms have passed it; for those that are made of options. Errors as above. */
+enum itr_status itr_arm_check(const char *option, const struct itr_arm_spec *arm, struct itr_error *err) ITR_MUST_USE;
+
+/* Makes the label of an arm that has none. Two arms may come to the same one: it is cut. */
+void itr_arm_name(struct itr_arm_spec *arm);
+
+/* Appends the arm in the form that itr_arm_parse() reads; `go` (may be NULL) in the place of the arm's own. */
+void itr_arm_text(const struct itr_arm_spec *arm, const char *go, struct itr_text *out);
 
 /* True if its libraries are those of the Go distribution as it is. */
 bool itr_arm_is_plain(const struct itr_arm_spec *arm);

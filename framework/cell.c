@@ -6,10 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+void itr_cell_go(const struct itr_cell *cell, char *out, size_t room) {
+    int length = (int)(cell->arm[0] != '\0' ? strcspn(cell->go, "-") : strlen(cell->go));
+    snprintf(out, room, "%.*s%s%s", length, cell->go, cell->arm[0] ? " " : "", cell->arm);
+}
+
 void itr_cell_title(const struct itr_cell *cell, char *out, size_t room) {
+    char go[sizeof cell->go + sizeof cell->arm];
+    itr_cell_go(cell, go, sizeof go);
     snprintf(out, room, "%s%s%s at %s%s%s, %s%s%s", cell->case_name, cell->control[0] ? " control " : "",
-             cell->control, cell->aim.event == ITR_EVENT_NONE ? "no point" : cell->at, cell->go[0] ? ", " : "",
-             cell->go, cell->system, cell->debugged ? ", debugged" : cell->aim.gate ? ", gate" : "",
+             cell->control, cell->aim.event == ITR_EVENT_NONE ? "no point" : cell->at, go[0] ? ", " : "",
+             go, cell->system, cell->debugged ? ", debugged" : cell->aim.gate ? ", gate" : "",
              cell->record[0] ? ", recorded" : "");
 }
 
@@ -85,7 +92,7 @@ static json_t *known_to_json(const struct itr_cell *cell) {
 json_t *itr_cell_to_json(const struct itr_cell *cell) {
     return json_pack(
         "{s:s, s:o, s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:o, s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:s, s:o, s:I, s:I, "
-        "s:I, s:I, s:I, s:I, s:b, s:o, s:o, s:b, s:o}",
+        "s:I, s:I, s:I, s:I, s:b, s:o, s:o, s:b, s:o, s:o}",
         "case", cell->case_name, "control", string_or_null(cell->control), "go", string_or_null(cell->go), "system",
         cell->system, "event", itr_event_name((uint32_t)cell->aim.event), "handles", itr_event_name((uint32_t)cell->handles), "delivery",
         itr_delivery_name((uint32_t)cell->aim.delivery), "target", itr_target_name((uint32_t)cell->aim.target), "at",
@@ -97,7 +104,8 @@ json_t *itr_cell_to_json(const struct itr_cell *cell) {
         (json_int_t)cell->deadline_ns, "quiet_ns", (json_int_t)cell->quiet_ns, "first_trial",
         (json_int_t)cell->first_trial, "count", (json_int_t)cell->count, "init_p50_ns", (json_int_t)cell->init_p50_ns,
         "init_p95_ns", (json_int_t)cell->init_p95_ns, "chaos", (int)cell->chaos, "watch", lines_to_json(cell->watch),
-        "skipped", string_or_null(cell->skip), "gate", (int)cell->aim.gate, "record", string_or_null(cell->record));
+        "skipped", string_or_null(cell->skip), "gate", (int)cell->aim.gate, "record", string_or_null(cell->record), "arm",
+        string_or_null(cell->arm));
 }
 
 /* ---- back ---- */
@@ -234,7 +242,11 @@ static bool get_known(const json_t *object, struct itr_cell *cell) {
     return true;
 }
 
-/* Cells of earlier versions have no such field. */
+/* Cells of earlier versions have no such fields. */
+static bool get_arm(const json_t *object, struct itr_cell *cell) {
+    return json_object_get(object, "arm") == NULL || get_string(object, "arm", cell->arm, sizeof cell->arm);
+}
+
 static bool get_recorder(const json_t *object, struct itr_cell *cell) {
     return json_object_get(object, "record") == NULL ||
            (get_string(object, "record", cell->record, sizeof cell->record) &&
@@ -264,7 +276,7 @@ enum itr_status itr_cell_from_json(const json_t *json, struct itr_cell *cell, st
                 get_number32(json, "handler_flags", &cell->handler_flags) && json_is_boolean(debugged) &&
                 json_is_boolean(chaos) && json_is_boolean(gate) && get_lines(json_object_get(json, "watch"), cell->watch, sizeof cell->watch) &&
                 get_string(json, "skipped", cell->skip, sizeof cell->skip) &&
-                get_recorder(json, cell) &&
+                get_recorder(json, cell) && get_arm(json, cell) &&
                 get_number(json, "deadline_ns", &cell->deadline_ns) && get_number(json, "quiet_ns", &cell->quiet_ns) &&
                 get_number(json, "first_trial", &cell->first_trial) && get_number(json, "count", &cell->count) &&
                 get_number(json, "init_p50_ns", &cell->init_p50_ns) &&

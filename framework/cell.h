@@ -3,6 +3,7 @@
 #ifndef INITRACE_FRAMEWORK_CELL_H
 #define INITRACE_FRAMEWORK_CELL_H
 
+#include "framework/arm.h"
 #include "framework/casefile.h"
 #include "framework/plan.h"
 
@@ -25,6 +26,7 @@ struct itr_cell {
     char case_name[ITR_NAME_MAX];
     char control[ITR_NAME_MAX]; /* "" for the case itself */
     char go[32];                /* "" where no Go library is loaded */
+    char arm[ITR_ARM_LABEL_MAX]; /* what changes that Go's libraries, for people; "": nothing does */
     char system[16];            /* "linux", "wine", "windows" */
     char at[ITR_AT_MAX];        /* the fire point as it was asked for: "W1", "time", "runtime.main@init" */
     bool debugged;              /* the hosts run under a debugger; at a gate (aim.gate) they do not */
@@ -54,6 +56,9 @@ struct itr_cell {
 
 /* "sigurg-during-init at pthread_create#3, go1.19.8, linux" and the like, for people. */
 void itr_cell_title(const struct itr_cell *cell, char *out, size_t room);
+/* The Go and what changes it, without the name of a folder: "go1.26.10", "go1.26.10 needm-waits". Of a GOROOT of its own that
+ * nothing changes it is the whole name, which tells it from the released one. */
+void itr_cell_go(const struct itr_cell *cell, char *out, size_t room);
 /* The system and, shortly, in what way the hosts run: "linux", "linux dbg", "wine gate", "linux rr". */
 void itr_cell_system(const struct itr_cell *cell, char *out, size_t room);
 

@@ -21,7 +21,7 @@ struct comparing {
     const struct itr_layout *layout;
     size_t arm_count;
     struct itr_arm_spec specs[ITR_COMPARE_ARMS_MAX];
-    char go[ITR_COMPARE_ARMS_MAX][32]; /* the libraries' folder; "": whatever Go there is, or a library of its own */
+    char go[ITR_COMPARE_ARMS_MAX][ITR_GOLIB_NAME_MAX]; /* the libraries' folder; "": a library of its own */
     char *libraries[ITR_COMPARE_ARMS_MAX];
     struct itr_compare_arm arms[ITR_COMPARE_ARMS_MAX];
     struct itr_cells cells;
@@ -44,24 +44,42 @@ static enum itr_status real_path(const char *path, char **out, struct itr_error 
     return *out != NULL ? ITR_OK : itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory");
 }
 
+/* An arm is one Go: its own, or else that of the baseline. */
+static enum itr_status find_root(const struct comparing *comparing, size_t arm, char **root, struct itr_error *err) {
+    const struct itr_arm_spec *spec = &comparing->specs[arm];
+    const char *wanted = spec->go != NULL ? spec->go : comparing->specs[0].go;
+    struct itr_strings roots = {0};
+    enum itr_status status = itr_golib_roots(comparing->layout, wanted, &roots, err);
+    if (status == ITR_OK && roots.count != 1) {
+        status = itr_fail(err, ITR_E_USAGE, 0, "%s: an arm is one Go, and %s%s means %zu: say which, as in --baseline 1.26", spec->label,
+                          wanted != NULL ? wanted : "none", wanted != NULL ? "" : " named", roots.count);
+    }
+    if (status == ITR_OK) {
+        *root = roots.items[0];
+        roots.items[0] = NULL;
+    }
+    itr_layout_release(&roots);
+    return status;
+}
+
 /* Makes sure that an arm's libraries are there. */
 static enum itr_status provide(struct comparing *comparing, size_t arm, struct itr_error *err) {
     const struct itr_arm_spec *spec = &comparing->specs[arm];
-    char *name = comparing->go[arm];
-    size_t room = sizeof comparing->go[arm];
+    struct itr_golib golib;
+    char *root = NULL;
     if (spec->library != NULL) {
         return real_path(spec->library, &comparing->libraries[arm], err);
     }
-    if (!itr_arm_is_plain(spec)) {
-        return itr_fail(err, ITR_E_UNSUPPORTED, 0, "%s: libraries of a changed Go cannot be built here", spec->label);
+    enum itr_status status = find_root(comparing, arm, &root, err);
+    if (status == ITR_OK) {
+        struct itr_golib_request request = {.root = root, .arm = spec};
+        status = itr_golib_provide(comparing->layout, &request, &golib, err);
     }
-    if (spec->go != NULL && strpbrk(spec->go, "/\\") != NULL) {
-        return itr_golib_provide(comparing->layout, spec->go, name, room, err);
+    if (status == ITR_OK) {
+        snprintf(comparing->go[arm], sizeof comparing->go[arm], "%s", golib.name);
     }
-    if (snprintf(name, room, "%s", spec->go != NULL ? spec->go : "") >= (int)room) {
-        return itr_fail(err, ITR_E_USAGE, 0, "\"%.60s…\": no such Go version", spec->go);
-    }
-    return ITR_OK;
+    free(root);
+    return status;
 }
 
 static enum itr_status read_arm(struct comparing *comparing, const char *option, const char *text, struct itr_error *err) {
@@ -80,7 +98,8 @@ static enum itr_status read_arm(struct comparing *comparing, const char *option,
     }
     snprintf(comparing->compare.labels[arm], sizeof comparing->compare.labels[arm], "%s", spec->label);
     status = provide(comparing, arm, err);
-    comparing->arms[arm] = (struct itr_compare_arm){.go = comparing->go[arm][0] != '\0' ? comparing->go[arm] : NULL,
+    comparing->arms[arm] = (struct itr_compare_arm){.label = itr_arm_is_plain(spec) ? NULL : spec->label,
+                                                    .go = comparing->go[arm][0] != '\0' ? comparing->go[arm] : NULL,
                                                     .library = comparing->libraries[arm],
                                                     .environment = &spec->environment};
     return status;
@@ -197,7 +216,7 @@ static enum itr_status make_cells(struct comparing *comparing, struct itr_error 
 
 static bool is_same_cell(const struct itr_cell *a, const struct itr_cell *b) {
     return strcmp(a->case_name, b->case_name) == 0 && strcmp(a->control, b->control) == 0 && strcmp(a->at, b->at) == 0 &&
-           strcmp(a->go, b->go) == 0 && strcmp(a->library, b->library) == 0 && strcmp(a->environment, b->environment) == 0 &&
+           strcmp(a->go, b->go) == 0 && strcmp(a->arm, b->arm) == 0 && strcmp(a->library, b->library) == 0 && strcmp(a->environment, b->environment) == 0 &&
            strcmp(a->system, b->system) == 0;
 }
 

@@ -125,10 +125,11 @@ static int show(struct locating *locating) {
 
 /* Where neither case nor command line aims at a thread, both that matter are tried: the one that loads the
  * library, and the library's first own. */
-static enum itr_status select_cells(const struct itr_options *options, const struct itr_layout *layout,
+static enum itr_status select_cells(const struct itr_options *options, const struct itr_layout *layout, const char *arm,
                                     struct itr_cells *cells, struct itr_error *err) {
     struct itr_selection selection;
     itr_run_selection(options, &selection);
+    selection.arm = arm;
     selection.sweep = selection.sweep == ITR_SWEEP_NONE ? ITR_SWEEP_FUNCTIONS : selection.sweep;
     selection.count = options->has_count ? options->count : 2;
     enum itr_status status = itr_run_cells(options, layout, &selection, cells, err);
@@ -152,14 +153,15 @@ int itr_command_locate(struct itr_options *options, const struct itr_layout *lay
     struct itr_cells cells = {0};
     struct itr_error error = {0};
     char output[256];
+    char arm[ITR_ARM_LABEL_MAX];
     struct itr_campaign_options campaign;
     itr_run_campaign_options(options, argc, argv, &campaign);
     enum itr_status status = itr_run_check(options, &error);
     if (status == ITR_OK) {
-        status = itr_run_provide_go(options, layout, &error);
+        status = itr_run_provide_go(options, layout, arm, &error);
     }
     if (status == ITR_OK) {
-        status = select_cells(options, layout, &cells, &error);
+        status = select_cells(options, layout, arm, &cells, &error);
     }
     if (status == ITR_OK) {
         snprintf(output, sizeof output, "initrace-locate-%.100s-%" PRIx64, cells.items[0].case_name, campaign.seed);

@@ -2,8 +2,11 @@
 #include "framework/commands.h"
 
 #include "framework/folder.h"
+#include "framework/golib.h"
 #include "framework/hold.h"
+#include "framework/match.h"
 #include "framework/record_parts.h"
+#include "framework/run_options.h"
 #include "framework/work.h"
 
 #include <inttypes.h>
@@ -75,6 +78,27 @@ static enum itr_status read_replay(const struct itr_options *options, struct rep
     json_decref(trial);
     json_decref(campaign);
     return status;
+}
+
+/* The libraries of the trial: there, or made again by the options that made them. They never take the place of others. */
+static enum itr_status find_libraries(struct itr_options *options, const struct replay *replay, const struct itr_layout *layout,
+                                      struct itr_error *err) {
+    char arm[ITR_ARM_LABEL_MAX];
+    const char *wanted = replay->cell.go;
+    if (wanted[0] == '\0') {
+        return ITR_OK;
+    }
+    bool asked = options->go.count > 0;
+    enum itr_status status = itr_run_provide_go(options, layout, arm, err);
+    bool made = !asked && options->go.count == 0; /* nothing was asked for */
+    for (size_t i = 0; i < options->go.count && status == ITR_OK; i++) {
+        made = made || itr_go_means(options->go.items[i], wanted);
+    }
+    if (status == ITR_OK && !made) {
+        status = itr_fail(err, ITR_E_USAGE, 0, "the trial's libraries are %s; these options give %s%s", wanted, options->go.items[0],
+                          options->go.count > 1 ? " and others" : "");
+    }
+    return status == ITR_OK ? itr_golib_use(layout, wanted, err) : status;
 }
 
 static enum itr_status check_library(const struct replay *replay, const struct itr_work *work, struct itr_error *err) {
@@ -291,7 +315,7 @@ static int show(const struct itr_options *options, const struct replay *replay, 
     return code;
 }
 
-int itr_command_replay(const struct itr_options *options, const struct itr_layout *layout) {
+int itr_command_replay(struct itr_options *options, const struct itr_layout *layout) {
     struct replay replay = {0};
     struct itr_work work = {0};
     struct itr_slot *slot = NULL;
@@ -307,6 +331,9 @@ int itr_command_replay(const struct itr_options *options, const struct itr_layou
     }
     if (status == ITR_OK) {
         status = check_recorder(options, &replay, &error);
+    }
+    if (status == ITR_OK) {
+        status = find_libraries(options, &replay, layout, &error);
     }
     if (status == ITR_OK) {
         status = itr_work_open(&work, &replay.cell, layout, &error);

@@ -3,6 +3,7 @@
 
 #include "framework/campaign.h"
 #include "framework/folder.h"
+#include "framework/golib.h"
 #include "framework/report.h"
 #include "framework/run_options.h"
 
@@ -12,8 +13,8 @@
 #include <string.h>
 
 /* Cells, seed and rest of a campaign that is to go on. */
-static enum itr_status read_resumed(const struct itr_options *options, struct itr_cells *cells,
-                                    struct itr_campaign_options *campaign, struct itr_error *err) {
+static enum itr_status read_resumed(const struct itr_options *options, const struct itr_layout *layout,
+                                    struct itr_cells *cells, struct itr_campaign_options *campaign, struct itr_error *err) {
     json_t *json = NULL;
     if (options->output == NULL || options->words.count > 0) {
         return itr_fail(err, ITR_E_USAGE, 0, "--resume goes with --output DIR alone: the cases come from that folder");
@@ -31,6 +32,9 @@ static enum itr_status read_resumed(const struct itr_options *options, struct it
     for (size_t i = 0; i < json_array_size(list) && status == ITR_OK; i++) {
         status = itr_cell_from_json(json_array_get(list, i), &cells->items[i], err);
         cells->count++;
+        if (status == ITR_OK && cells->items[i].go[0] != '\0') {
+            status = itr_golib_use(layout, cells->items[i].go, err);
+        }
     }
     if (status == ITR_OK && json_integer_value(json_object_get(json, "duration_ns")) != 0) {
         status = itr_fail(err, ITR_E_USAGE, 0, "%s ran by --duration: only campaigns with --count can be resumed",
@@ -80,14 +84,16 @@ int itr_command_run(struct itr_options *options, const struct itr_layout *layout
     char output[256];
     struct itr_campaign_options campaign;
     struct itr_selection selection;
+    char arm[ITR_ARM_LABEL_MAX];
     itr_run_campaign_options(options, argc, argv, &campaign);
-    itr_run_selection(options, &selection);
     enum itr_status status = check(options, &error);
     if (status == ITR_OK) {
-        status = itr_run_provide_go(options, layout, &error);
+        status = itr_run_provide_go(options, layout, arm, &error);
     }
+    itr_run_selection(options, &selection);
+    selection.arm = arm;
     if (status == ITR_OK && options->resume) {
-        status = read_resumed(options, &cells, &campaign, &error);
+        status = read_resumed(options, layout, &cells, &campaign, &error);
     } else if (status == ITR_OK) {
         status = itr_run_cells(options, layout, &selection, &cells, &error);
     }

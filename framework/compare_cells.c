@@ -98,7 +98,9 @@ static enum itr_status add_group(const struct making *making, const struct spot 
             use_library(making, &making->arms[a], making->cells, before);
         }
         if (status == ITR_OK) {
-            lend_known(&plain.items[0], &making->cells->items[before]);
+            struct itr_cell *cell = &making->cells->items[before];
+            snprintf(cell->arm, sizeof cell->arm, "%s", making->arms[a].label != NULL ? making->arms[a].label : "");
+            lend_known(&plain.items[0], cell);
             group->cells[a] = before;
         }
     }

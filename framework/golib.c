@@ -1,8 +1,11 @@
-/* Has a user's own Go build the libraries of share/initrace/golibs. Which Go a cell uses is select.c's. */
+/* Provides the libraries of a GOROOT or an arm: finds them, or has them built. Which Go a cell uses is select.c's. */
 #include "framework/golib.h"
 
+#include "framework/arm_changes.h"
 #include "framework/folder.h"
-#include "framework/text.h"
+#include "framework/golib_parts.h"
+#include "framework/match.h"
+#include "framework/overlay.h"
 #include "platform/platform.h"
 
 #include <inttypes.h>
@@ -10,225 +13,314 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUILD_DEADLINE_MS = 10 * 60 * 1000, SOURCES_MAX = 32 };
+enum { VERSION_MAX = ITR_GOLIB_NAME_MAX - 18, ARM_FORMAT = 1 };
 
-struct build {
-    uv_timer_t timer;
-    struct itrp_process *process;
-    bool ended;
-    bool late;
-};
-
-static void on_build_ended(struct itrp_process *process, void *context) {
-    struct build *build = context;
-    (void)process;
-    build->ended = true;
-}
-
-static void on_build_late(uv_timer_t *timer) {
-    struct build *build = timer->data;
-    build->late = true;
-    itrp_process_kill(build->process);
-}
-
-/* Runs the Go tool to its end. */
-static enum itr_status run_go(const struct itrp_process_spec *spec, struct itr_error *err) {
-    uv_loop_t loop;
-    uint32_t strays = 0;
-    struct build build = {0};
-    if (uv_loop_init(&loop) != 0) {
-        return itr_fail(err, ITR_E_SYSTEM, 0, "cannot make a loop to wait for %s", spec->program);
-    }
-    uv_timer_init(&loop, &build.timer);
-    build.timer.data = &build;
-    enum itr_status status = itrp_process_start(&build.process, &loop, spec, on_build_ended, &build, err);
-    if (status == ITR_OK) {
-        uv_timer_start(&build.timer, on_build_late, BUILD_DEADLINE_MS, 0);
-        while (!build.ended) {
-            uv_run(&loop, UV_RUN_ONCE);
-        }
-        const struct itrp_exit *end = itrp_process_exit(build.process);
-        if (build.late || end->signaled || end->code != 0) {
-            status = itr_fail(err, ITR_E_USAGE, 0, "%s could not build %s%s", spec->program, spec->directory,
-                              build.late ? " in ten minutes" : ": its messages are above");
-        }
-        struct itr_error left = {0};
-        if (itrp_process_end_tree(build.process, 5000, &strays, &left) != ITR_OK && status == ITR_OK) {
-            *err = left;
-            status = left.status;
-        }
-        itrp_process_close(build.process);
-    }
-    uv_close((uv_handle_t *)&build.timer, NULL);
-    uv_run(&loop, UV_RUN_DEFAULT);
-    if (uv_loop_close(&loop) != 0) {
-        ITR_BUG("the loop of a Go build still has handles");
-    }
-    return status;
-}
-
-/* The one line of a small file; false if there is none. */
-static bool read_line(const char *path, char *line, size_t room) {
-    FILE *file = fopen(path, "r");
-    bool got = file != NULL && fgets(line, (int)room, file) != NULL;
-    if (file != NULL) {
-        fclose(file);
-    }
-    if (got) {
-        line[strcspn(line, "\r\n")] = '\0';
-    }
-    return got;
-}
+static const struct itr_arm_spec plain_arm;
 
 static bool real_path(const char *path, char *out, size_t room) {
     uv_fs_t request;
     int result = uv_fs_realpath(NULL, &request, path, NULL);
-    if (result == 0) {
-        snprintf(out, room, "%s", (const char *)request.ptr);
-    }
+    int written = result == 0 ? snprintf(out, room, "%s", (const char *)request.ptr) : -1;
     uv_fs_req_cleanup(&request);
-    return result == 0;
+    for (char *at = out; written > 0 && (size_t)written < room && *at != '\0'; at++) {
+        *at = *at == '\\' ? '/' : *at;
+    }
+    return written > 0 && (size_t)written < room;
 }
 
-/* Did the build make its libraries of this version with that very GOROOT? */
-static bool is_built_in(const struct itr_layout *layout, const char *version, const char *root) {
+/* ---- libraries of the project's own build ---- */
+
+static bool recorded_root(const struct itr_layout *layout, const char *version, char *root, size_t room) {
     char file[1400];
+    snprintf(file, sizeof file, "%s/%s/GOROOT", layout->libraries, version);
+    return itr_golib_read_line(file, root, room);
+}
+
+/* Did the build make its libraries of this version with that very GOROOT, and for that system? */
+static bool is_built_in(const struct itr_layout *layout, const struct itr_golib_inputs *inputs) {
     char recorded[1024];
     char resolved[1024];
-    snprintf(file, sizeof file, "%s/%s/GOROOT", layout->libraries, version);
-    return read_line(file, recorded, sizeof recorded) && real_path(recorded, resolved, sizeof resolved) &&
-           strcmp(resolved, root) == 0;
+    bool there = recorded_root(layout, inputs->version, recorded, sizeof recorded) &&
+                 real_path(recorded, resolved, sizeof resolved) && strcmp(resolved, inputs->root) == 0;
+    for (size_t i = 0; i < inputs->names.count && there; i++) {
+        char file[1500];
+        snprintf(file, sizeof file, "%s/%s/%s%s", layout->libraries, inputs->version, inputs->names.items[i],
+                 itr_golib_suffix(inputs->system));
+        there = !inputs->sources[i].for_system || itr_path_exists(file);
+    }
+    return there;
 }
 
-struct sources {
-    char flags[512]; /* "-ldflags=…" or "" */
-    char files[SOURCES_MAX][128];
-    size_t count;
-    bool for_this_system;
-};
-
-/* ITR_E_LIMIT: a flag that is cut would be another flag, a source that is left out another library. */
-static enum itr_status read_flags(const char *folder, const char *name, struct sources *sources, struct itr_error *err) {
-    char path[1400];
-    char line[sizeof sources->flags - 16];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    if (!read_line(path, line, sizeof line)) {
-        return itr_fail(err, ITR_E_FORMAT, 0, "%s: expected one line with the linker's flags", path);
+enum itr_status itr_golib_roots(const struct itr_layout *layout, const char *wanted, struct itr_strings *roots,
+                                struct itr_error *err) {
+    struct itr_strings versions = {0};
+    bool is_path = wanted != NULL && strpbrk(wanted, "/\\") != NULL;
+    char root[1024];
+    enum itr_status status = is_path ? ITR_OK : itr_layout_go_versions(layout, &versions, err);
+    if (status == ITR_OK) {
+        roots->items = calloc(versions.count + 1, sizeof *roots->items);
+        status = roots->items != NULL ? ITR_OK : itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory");
     }
-    if (strlen(line) + 2 >= sizeof line) {
-        return itr_fail(err, ITR_E_LIMIT, 0, "%s: more than %zu bytes of flags", path, sizeof line - 3);
-    }
-    snprintf(sources->flags, sizeof sources->flags, "-ldflags=%s", line);
-    return ITR_OK;
-}
-
-static enum itr_status add_source(const char *folder, const char *name, struct sources *sources, struct itr_error *err) {
-    if (sources->count == SOURCES_MAX || strlen(name) >= sizeof sources->files[0]) {
-        return itr_fail(err, ITR_E_LIMIT, 0, "%s: more than %d sources, or one with a name of over %zu bytes", folder, SOURCES_MAX,
-                        sizeof sources->files[0] - 1);
-    }
-    memcpy(sources->files[sources->count++], name, strlen(name) + 1);
-    return ITR_OK;
-}
-
-/* A golib folder with files ldflags.SYSTEM is for those systems only. */
-static enum itr_status read_sources(const char *folder, struct sources *sources, struct itr_error *err) {
-    char mine[64];
-    uv_fs_t request;
-    uv_dirent_t entry;
-    bool limited = false;
-    enum itr_status status = ITR_OK;
-    *sources = (struct sources){0};
-    snprintf(mine, sizeof mine, "ldflags.%s", itrp_system_family());
-    int result = uv_fs_scandir(NULL, &request, folder, 0, NULL);
-    if (result < 0) {
-        status = itr_fail(err, ITR_E_NOT_FOUND, result, "cannot list %s: %s", folder, uv_strerror(result));
-    }
-    /* To the end also after a failure: libuv frees the last entry with the end of the list only. */
-    while (result >= 0 && uv_fs_scandir_next(&request, &entry) == 0) {
-        const char *dot = strrchr(entry.name, '.');
-        bool is_flags = strncmp(entry.name, "ldflags.", 8) == 0;
-        limited = limited || is_flags;
-        if (status == ITR_OK && dot != NULL && strcmp(dot, ".go") == 0) {
-            status = add_source(folder, entry.name, sources, err);
-        } else if (status == ITR_OK && is_flags && strcmp(entry.name, mine) == 0) {
-            status = read_flags(folder, mine, sources, err);
+    for (size_t i = 0; i < versions.count + (is_path ? 1 : 0) && status == ITR_OK; i++) {
+        const char *found = is_path ? wanted : root;
+        if (!is_path && (strchr(versions.items[i], '-') != NULL || (wanted != NULL && !itr_go_means(wanted, versions.items[i])))) {
+            continue;
+        }
+        if (!is_path && (!recorded_root(layout, versions.items[i], root, sizeof root) || !itr_path_exists(root))) {
+            status = itr_fail(err, ITR_E_NOT_FOUND, 0, "the GOROOT of %s is not there any more: give it as a path", versions.items[i]);
+            continue;
+        }
+        roots->items[roots->count] = strdup(found);
+        if (roots->items[roots->count] == NULL) {
+            status = itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory");
+        } else {
+            roots->count++;
         }
     }
-    uv_fs_req_cleanup(&request);
-    sources->for_this_system = !limited || sources->flags[0] != '\0';
+    if (status == ITR_OK && roots->count == 0) {
+        status = itr_fail(err, ITR_E_NOT_FOUND, 0, "--go %s: no library was built with it; give its GOROOT as a path",
+                          wanted != NULL ? wanted : "");
+    }
+    itr_layout_release(&versions);
+    if (status != ITR_OK) {
+        itr_layout_release(roots);
+    }
     return status;
 }
 
-static enum itr_status build_one(const struct itr_layout *layout, const char *root, const char *label,
-                                 const char *library, struct itr_error *err) {
-    static const char *const fixed[] = {"GOENV=off", "GOTOOLCHAIN=local", "GOFLAGS=", "GO111MODULE=auto",
-                                        "GOWORK=off", "CGO_ENABLED=1", "GOARCH=amd64"};
-    char program[1200];
-    char folder[1300];
-    char output[1500];
-    char goroot[1100];
-    struct sources sources;
-    const char *environment[16] = {0};
-    const char *arguments[SOURCES_MAX + 8] = {"build", "-buildmode=c-shared", "-trimpath", "-buildvcs=false", "-o", output};
-    size_t count = 6;
-    snprintf(program, sizeof program, "%s/bin/go%s", root, itrp_program_suffix());
-    snprintf(folder, sizeof folder, "%s/share/initrace/golibs/%s", layout->prefix, library);
-    snprintf(output, sizeof output, "%s/%s/%s%s", layout->libraries, label, library, itrp_library_suffix());
-    snprintf(goroot, sizeof goroot, "GOROOT=%s", root);
-    if (!itr_path_exists(program)) {
-        return itr_fail(err, ITR_E_NOT_FOUND, 0,
-                        "--go %s: %s is not there; for a cross-built Windows library add the GOROOT to "
-                        "INITRACE_GO_ROOTS and build the project",
-                        root, program);
-    }
-    enum itr_status status = read_sources(folder, &sources, err);
-    if (status != ITR_OK || !sources.for_this_system) {
-        return status;
-    }
-    if (sources.flags[0] != '\0') {
-        arguments[count++] = sources.flags;
-    }
-    for (size_t i = 0; i < sources.count; i++) {
-        arguments[count++] = sources.files[i];
-    }
-    for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {
-        environment[i] = fixed[i];
-    }
-    environment[sizeof fixed / sizeof fixed[0]] = goroot;
-    struct itrp_process_spec spec = {.program = program, .arguments = arguments, .environment = environment,
-                                     .directory = folder, .output = 2, .error = 2};
-    return run_go(&spec, err);
-}
+/* ---- one entry ---- */
 
-enum itr_status itr_golib_provide(const struct itr_layout *layout, const char *root, char *name, size_t room,
-                                  struct itr_error *err) {
+struct providing {
+    const struct itr_layout *layout;
+    struct itr_golib_inputs inputs;
+    struct itr_golib_sources *sources;
+    struct itr_changes changes;
+    uint64_t key;
+    char root[1024];
     char version[64];
-    char resolved[1024];
+};
+
+static enum itr_status read_golibs(struct providing *providing, struct itr_error *err) {
     char folder[1300];
-    struct itr_strings libraries = {0};
-    enum itr_status status = itr_goroot_version(root, version, sizeof version, err);
+    struct itr_golib_inputs *inputs = &providing->inputs;
+    snprintf(folder, sizeof folder, "%s/share/initrace/golibs", providing->layout->prefix);
+    enum itr_status status = itr_layout_folders(folder, &inputs->names, err);
     if (status != ITR_OK) {
         return status;
     }
-    if (!real_path(root, resolved, sizeof resolved)) {
-        return itr_fail(err, ITR_E_NOT_FOUND, 0, "--go %s: no such folder", root);
+    providing->sources = calloc(inputs->names.count + 1, sizeof *providing->sources);
+    inputs->sources = providing->sources;
+    if (providing->sources == NULL) {
+        return itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory");
     }
-    if (is_built_in(layout, version, resolved)) {
-        snprintf(name, room, "%s", version);
+    for (size_t i = 0; i < inputs->names.count && status == ITR_OK; i++) {
+        char path[sizeof providing->sources->folder];
+        snprintf(path, sizeof path, "%s/%.200s", folder, inputs->names.items[i]);
+        status = itr_golib_read_sources(path, inputs->system, &providing->sources[i], err);
+    }
+    return status;
+}
+
+/* Also the version, as the name of an entry has it: of "go1.27-devel_0123" that is "go1.27". */
+static enum itr_status read_root(struct providing *providing, const char *root, struct itr_error *err) {
+    enum itr_status status = itr_goroot_version(root, providing->version, sizeof providing->version, err);
+    if (status == ITR_OK && !real_path(root, providing->root, sizeof providing->root)) {
+        status = itr_fail(err, ITR_E_NOT_FOUND, 0, "%s is no GOROOT: there is no such folder", root);
+    }
+    return status;
+}
+
+static enum itr_status set_name(const struct providing *providing, struct itr_golib *golib, struct itr_error *err) {
+    size_t length = strspn(providing->version, "abcdefghijklmnopqrstuvwxyz0123456789.");
+    if (length >= VERSION_MAX) {
+        return itr_fail(err, ITR_E_LIMIT, 0, "%s: the version %s is longer than %d bytes", providing->root, providing->version,
+                        VERSION_MAX - 1);
+    }
+    snprintf(golib->name, sizeof golib->name, "%.*s-%016" PRIx64, (int)length, providing->version, providing->key);
+    snprintf(golib->folder, sizeof golib->folder, "%s/%s", providing->layout->libraries, golib->name);
+    return ITR_OK;
+}
+
+/* "C:/go" as Linux calls it where a Windows program of Wine's says so. */
+static const char *without_drive(const char *path) {
+    bool drive = ((path[0] >= 'a' && path[0] <= 'z') || (path[0] >= 'A' && path[0] <= 'Z')) && path[1] == ':';
+    return drive ? path + 2 : path;
+}
+
+static enum itr_status check_go(const struct providing *providing, struct itr_error *err) {
+    char program[1200];
+    const char *system = providing->inputs.system;
+    snprintf(program, sizeof program, "%s/bin/go%s", providing->root, itrp_program_suffix());
+    if (itr_path_exists(program)) {
+        return strcmp(system, itrp_system_family()) == 0 || strcmp(system, "windows") == 0
+                   ? ITR_OK
+                   : itr_fail(err, ITR_E_UNSUPPORTED, 0, "libraries for %s cannot be built on %s", system, itrp_system_family());
+    }
+    struct itr_text text = {.ceiling = 400};
+    itr_arm_text(providing->inputs.arm, without_drive(providing->root), &text);
+    enum itr_status status =
+        itr_fail(err, ITR_E_NOT_FOUND, 0, "these libraries are not built and %s is not there; on Linux: initrace build '%s' --system %s --into %s",
+                 program, itr_text_string(&text), system, without_drive(providing->layout->prefix));
+    itr_text_release(&text);
+    return status;
+}
+
+/* ---- arm.json: what the entry is made from, for people ---- */
+
+static json_t *list_of(const struct itr_strings *strings) {
+    json_t *list = json_array();
+    for (size_t i = 0; i < strings->count; i++) {
+        if (json_array_append_new(list, json_string(strings->items[i])) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
+static json_t *changed_files(const struct itr_changes *changes) {
+    json_t *list = json_array();
+    for (size_t i = 0; i < changes->count; i++) {
+        if (changes->files[i]->changed && json_array_append_new(list, json_string(changes->files[i]->path)) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
+static enum itr_status write_arm(const struct providing *providing, const char *folder, struct itr_error *err) {
+    char hash[24];
+    const struct itr_arm_spec *arm = providing->inputs.arm;
+    snprintf(hash, sizeof hash, "0x%016" PRIx64, itr_changes_hash(&providing->changes));
+    json_t *json = json_pack("{s:i, s:s, s:s, s:s, s:s, s:o, s:o, s:s?, s:o, s:o, s:s}", "format", (int)ARM_FORMAT, "label", arm->label,
+                             "go", providing->version, "goroot", providing->root, "system", providing->inputs.system, "recipes",
+                             list_of(&arm->recipes), "patches", list_of(&arm->patches), "overlay", arm->overlay, "flags",
+                             list_of(&arm->flags), "changed", changed_files(&providing->changes), "changes_hash", hash);
+    enum itr_status status = json != NULL ? itr_folder_write_json(folder, "arm.json", json, err)
+                                          : itr_fail(err, ITR_E_NO_MEMORY, 0, "cannot make %s/arm.json: out of memory or not UTF-8", folder);
+    json_decref(json);
+    return status;
+}
+
+/* overlay.json named the folder of the build: now the one in which it will be found. */
+static enum itr_status write_final_overlay(const struct providing *providing, const char *work, const char *folder,
+                                           struct itr_error *err) {
+    json_t *json = itr_overlay_json(&providing->changes, folder);
+    enum itr_status status = json != NULL ? itr_folder_write_json(work, "overlay.json", json, err)
+                                          : itr_fail(err, ITR_E_NO_MEMORY, 0, "cannot make %s/overlay.json: out of memory", folder);
+    json_decref(json);
+    return status;
+}
+
+static bool changes_sources(const struct itr_changes *changes) {
+    for (size_t i = 0; i < changes->count; i++) {
+        if (changes->files[i]->changed) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* cgo writes a header beside each library. */
+static void remove_header(const char *folder, const char *library) {
+    char path[ITR_GOLIB_PATH_MAX];
+    uv_fs_t request;
+    snprintf(path, sizeof path, "%s/%s.h", folder, library);
+    uv_fs_unlink(NULL, &request, path, NULL);
+    uv_fs_req_cleanup(&request);
+}
+
+static enum itr_status build_in(const struct providing *providing, const char *work, const char *folder, struct itr_error *err) {
+    const struct itr_golib_inputs *inputs = &providing->inputs;
+    char overlay[ITR_GOLIB_PATH_MAX];
+    bool changed = changes_sources(&providing->changes);
+    enum itr_status status = itr_folder_make(work, err);
+    if (status == ITR_OK && changed) {
+        status = itr_overlay_write(&providing->changes, work, NULL, err);
+    }
+    snprintf(overlay, sizeof overlay, "%s/overlay.json", work);
+    for (size_t i = 0; i < inputs->names.count && status == ITR_OK; i++) {
+        if (inputs->sources[i].for_system) {
+            status = itr_golib_build(inputs, i, work, changed ? overlay : NULL, err);
+            remove_header(work, inputs->names.items[i]);
+        }
+    }
+    if (status == ITR_OK && changed) {
+        status = write_final_overlay(providing, work, folder, err);
+    }
+    return status == ITR_OK ? write_arm(providing, work, err) : status;
+}
+
+static enum itr_status build_entry(const struct providing *providing, struct itr_golib *golib, struct itr_error *err) {
+    char work[ITR_GOLIB_PATH_MAX];
+    enum itr_status status = check_go(providing, err);
+    if (status != ITR_OK) {
+        return status;
+    }
+    itr_golib_work_folder(providing->layout->libraries, golib->name, work, sizeof work);
+    itr_golib_remove(work);
+    status = build_in(providing, work, golib->folder, err);
+    if (status == ITR_OK) {
+        status = itr_golib_put(work, golib->folder, err);
+    } else {
+        itr_golib_remove(work);
+    }
+    golib->built = status == ITR_OK;
+    if (status == ITR_OK && !itr_golib_mark(golib->folder)) {
+        status = itr_fail(err, ITR_E_SYSTEM, 0, "%s was removed while it was made", golib->folder);
+    }
+    if (status == ITR_OK) {
+        itr_golib_prune(providing->layout->libraries, golib->name, ITR_GOLIB_ENTRIES_MAX);
+    }
+    return status;
+}
+
+static enum itr_status provide(struct providing *providing, const struct itr_golib_request *request, struct itr_golib *golib,
+                               struct itr_error *err) {
+    struct itr_golib_inputs *inputs = &providing->inputs;
+    enum itr_status status = read_root(providing, request->root, err);
+    if (status == ITR_OK) {
+        status = read_golibs(providing, err);
+    }
+    if (status == ITR_OK && itr_arm_is_plain(inputs->arm) && is_built_in(providing->layout, inputs)) {
+        snprintf(golib->name, sizeof golib->name, "%s", providing->version);
+        snprintf(golib->folder, sizeof golib->folder, "%s/%s", providing->layout->libraries, golib->name);
         return ITR_OK;
     }
-    uint64_t mark = itr_hash64(ITR_HASH64_START, resolved, strlen(resolved));
-    snprintf(name, room, "%s-%08" PRIx32, version, (uint32_t)(mark ^ (mark >> 32)));
-    snprintf(folder, sizeof folder, "%s/%s", layout->libraries, name);
-    status = itr_folder_make(folder, err);
-    snprintf(folder, sizeof folder, "%s/share/initrace/golibs", layout->prefix);
     if (status == ITR_OK) {
-        status = itr_layout_folders(folder, &libraries, err);
+        status = itr_arm_changes(inputs->arm, providing->layout, providing->version, inputs->system, &providing->changes, err);
     }
-    for (size_t i = 0; i < libraries.count && status == ITR_OK; i++) {
-        status = build_one(layout, resolved, name, libraries.items[i], err);
+    if (status == ITR_OK) {
+        status = itr_golib_key(inputs, &providing->key, err);
     }
-    itr_layout_release(&libraries);
+    if (status == ITR_OK) {
+        status = set_name(providing, golib, err);
+    }
+    return status != ITR_OK || itr_golib_mark(golib->folder) ? status : build_entry(providing, golib, err);
+}
+
+enum itr_status itr_golib_provide(const struct itr_layout *layout, const struct itr_golib_request *request,
+                                  struct itr_golib *golib, struct itr_error *err) {
+    struct providing providing = {.layout = layout};
+    *golib = (struct itr_golib){0};
+    providing.changes.root = providing.root;
+    providing.inputs = (struct itr_golib_inputs){.root = providing.root,
+                                                 .version = providing.version,
+                                                 .system = request->system != NULL ? request->system : itrp_system_family(),
+                                                 .arm = request->arm != NULL ? request->arm : &plain_arm,
+                                                 .changes = &providing.changes};
+    enum itr_status status = provide(&providing, request, golib, err);
+    itr_changes_release(&providing.changes);
+    itr_layout_release(&providing.inputs.names);
+    free(providing.sources);
     return status;
+}
+
+enum itr_status itr_golib_use(const struct itr_layout *layout, const char *name, struct itr_error *err) {
+    char folder[ITR_GOLIB_PATH_MAX];
+    snprintf(folder, sizeof folder, "%s/%s", layout->libraries, name);
+    bool there = strchr(name, '-') != NULL ? itr_golib_mark(folder) : itr_path_exists(folder);
+    return there ? ITR_OK
+                 : itr_fail(err, ITR_E_NOT_FOUND, 0, "the libraries %s are not there (any more): initrace build makes them, with the --go and arm options of the campaign (\"command\" in campaign.json)", name);
 }

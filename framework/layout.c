@@ -22,6 +22,15 @@ static void to_slashes(char *path) {
     }
 }
 
+void itr_layout_of(struct itr_layout *layout, const char *prefix) {
+    snprintf(layout->prefix, sizeof layout->prefix, "%s", prefix);
+    snprintf(layout->cases, sizeof layout->cases, "%s/share/initrace/cases", prefix);
+    snprintf(layout->known, sizeof layout->known, "%s/share/initrace/known", prefix);
+    snprintf(layout->recipes, sizeof layout->recipes, "%s/share/initrace/recipes", prefix);
+    snprintf(layout->hosts, sizeof layout->hosts, "%s/libexec/initrace", prefix);
+    snprintf(layout->libraries, sizeof layout->libraries, "%s/lib/initrace", prefix);
+}
+
 enum itr_status itr_layout_find(struct itr_layout *layout, struct itr_error *err) {
     char program[sizeof layout->prefix];
     size_t length = sizeof program;
@@ -37,12 +46,7 @@ enum itr_status itr_layout_find(struct itr_layout *layout, struct itr_error *err
         }
         *slash = '\0';
     }
-    snprintf(layout->prefix, sizeof layout->prefix, "%s", program);
-    snprintf(layout->cases, sizeof layout->cases, "%s/share/initrace/cases", program);
-    snprintf(layout->known, sizeof layout->known, "%s/share/initrace/known", program);
-    snprintf(layout->recipes, sizeof layout->recipes, "%s/share/initrace/recipes", program);
-    snprintf(layout->hosts, sizeof layout->hosts, "%s/libexec/initrace", program);
-    snprintf(layout->libraries, sizeof layout->libraries, "%s/lib/initrace", program);
+    itr_layout_of(layout, program);
     return ITR_OK;
 }
 

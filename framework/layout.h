@@ -16,6 +16,8 @@ struct itr_layout {
     char libraries[1100]; /* PREFIX/lib/initrace: a folder for each Go version, and `c` */
 };
 
+/* The same for another prefix; whether there is one is not looked at. */
+void itr_layout_of(struct itr_layout *layout, const char *prefix);
 enum itr_status itr_layout_find(struct itr_layout *layout, struct itr_error *err) ITR_MUST_USE;
 
 /* Names of the folders in `folder`, sorted (versions as numbers); release with itr_layout_release(). */

@@ -9,10 +9,11 @@
 static int run_command(struct itr_options *options, int argc, char **argv) {
     struct itr_layout layout;
     struct itr_error error = {0};
-    bool starts_hosts = options->command == ITR_COMMAND_RUN || options->command == ITR_COMMAND_LOCATE ||
-                        options->command == ITR_COMMAND_REPLAY || options->command == ITR_COMMAND_DOCTOR ||
-                        options->command == ITR_COMMAND_COMPARE;
-    if (itr_layout_find(&layout, &error) != ITR_OK || (starts_hosts && itrp_guard_enter(&error) != ITR_OK)) {
+    bool starts_processes = options->command == ITR_COMMAND_RUN || options->command == ITR_COMMAND_LOCATE ||
+                            options->command == ITR_COMMAND_REPLAY || options->command == ITR_COMMAND_DOCTOR ||
+                            options->command == ITR_COMMAND_BUILD ||
+                            options->command == ITR_COMMAND_COMPARE;
+    if (itr_layout_find(&layout, &error) != ITR_OK || (starts_processes && itrp_guard_enter(&error) != ITR_OK)) {
         return itr_complain(&error);
     }
     switch (options->command) {
@@ -26,6 +27,8 @@ static int run_command(struct itr_options *options, int argc, char **argv) {
         return itr_command_compare(options, &layout, argc, argv);
     case ITR_COMMAND_REPLAY:
         return itr_command_replay(options, &layout);
+    case ITR_COMMAND_BUILD:
+        return itr_command_build(options, &layout);
     case ITR_COMMAND_REPORT:
         return itr_command_report(options);
     case ITR_COMMAND_TRIAGE:

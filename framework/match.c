@@ -91,6 +91,14 @@ bool itr_go_in_range(const char *version, const char *range) {
     return true;
 }
 
+bool itr_go_means(const char *wanted, const char *have) {
+    size_t skip = strncmp(wanted, "go", 2) == 0 || strncmp(have, "go", 2) != 0 ? 0 : 2;
+    size_t length = strlen(wanted);
+    bool begins = length > 0 && strncmp(have + skip, wanted, length) == 0;
+    const char *rest = have + skip + (begins ? length : 0);
+    return begins && (*rest == '\0' || (*rest == '.' && strchr(have, '-') == NULL));
+}
+
 bool itr_matches(const char *pattern, const char *text) {
     const char *star = NULL;
     const char *resume = NULL;

@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { FLAG, WORD, LIST, NUMBER, TIME, SPAN, FORMAT, SIDE, REAL };
+/* ITEMS: like LIST, but a comma is part of the item. */
+enum kind { FLAG, WORD, LIST, ITEMS, NUMBER, TIME, SPAN, FORMAT, SIDE, REAL };
 
 #define RUN (1u << ITR_COMMAND_RUN)
 #define LOCATE (1u << ITR_COMMAND_LOCATE)
@@ -21,6 +22,8 @@ enum kind { FLAG, WORD, LIST, NUMBER, TIME, SPAN, FORMAT, SIDE, REAL };
 #define TRIAGE (1u << ITR_COMMAND_TRIAGE)
 #define DOCTOR (1u << ITR_COMMAND_DOCTOR)
 #define COMPARE (1u << ITR_COMMAND_COMPARE)
+#define BUILD (1u << ITR_COMMAND_BUILD)
+#define ARMED (RUN | LOCATE | REPLAY)
 #define NOWHERE ((size_t)-1)
 
 struct option {
@@ -54,8 +57,16 @@ static const struct option table[] = {
     {"until-fail", NULL, RUN, FLAG, AT(until_fail), NOWHERE, "end a cell with its first trial that is not as expected"},
     {"jobs", "J", RUN | LOCATE | COMPARE, NUMBER, AT(jobs), NOWHERE, "trials at a time (the number of processors)"},
     {"seed", "S", RUN | LOCATE | COMPARE, NUMBER, AT(seed), AT(has_seed), "seed of all random choices (random; it is printed)"},
-    {"go", "VERSION|ROOT", RUN | LOCATE, LIST, AT(go), NOWHERE,
+    {"go", "VERSION|ROOT", RUN | LOCATE | REPLAY, LIST, AT(go), NOWHERE,
      "only these Go versions (1.26, go1.26.10), or a GOROOT, built first if need be; may be repeated (all that were built)"},
+    {"recipe", "NAME", ARMED, LIST, AT(recipes), NOWHERE,
+     "change the runtime of each Go by this edit recipe, a name of the built-in ones or a file; may be repeated"},
+    {"patch", "FILE", ARMED, ITEMS, AT(patches), NOWHERE, "change the sources of each Go by this unified diff; may be repeated"},
+    {"overlay", "FILE", ARMED, WORD, AT(overlay), NOWHERE, "change them by this file of go build -overlay, before recipes and patches"},
+    {"build-flag", "WORD", ARMED, ITEMS, AT(build_flags), NOWHERE,
+     "give go build this flag for the libraries, in one word: -race, \"-gcflags=all=-N -l\"; may be repeated"},
+    {"system", "linux|windows", BUILD, WORD, AT(system), NOWHERE, "whose libraries to build (this system's)"},
+    {"into", "PREFIX", BUILD, WORD, AT(into), NOWHERE, "the build tree or installation they are for (the program's own)"},
     {"controls", NULL, RUN, FLAG, AT(all_controls), NOWHERE, "run the case's controls too"},
     {"control", "NAME", RUN, LIST, AT(controls), NOWHERE, "run this control too; may be repeated"},
     {"only-controls", NULL, RUN, FLAG, AT(only_controls), NOWHERE, "run the chosen controls, not the case itself"},
@@ -64,7 +75,7 @@ static const struct option table[] = {
     {"delivery", "HOW", RUN | LOCATE | COMPARE, WORD, AT(delivery), NOWHERE,
      "kill, tgkill, sigqueue, timer (Linux), console, ctrl-routine (Windows)"},
     {"target", "THREAD", RUN | LOCATE | COMPARE, WORD, AT(target), NOWHERE, "process, main, caller or init"},
-    {"env", "K=V", RUN | LOCATE, LIST, AT(environment), NOWHERE, "set a variable for the hosts; may be repeated"},
+    {"env", "K=V", RUN | LOCATE, ITEMS, AT(environment), NOWHERE, "set a variable for the hosts; may be repeated"},
     {"window", "FROM..TO", RUN, SPAN, AT(window_from_ns), AT(has_window),
      "fire within this span after load-begin (0us..3ms) instead of the calibrated one"},
     {"hold", "TIME", RUN | LOCATE | COMPARE, TIME, AT(hold_ns), AT(has_hold), "longest time a thread is held at a call or a symbol for the event's effect (the case's; 200ms at a symbol)"},
@@ -89,7 +100,7 @@ static const struct option table[] = {
     {"cases", "DIR", RUN | LOCATE | COMPARE | LISTING | DOCTOR, WORD, AT(cases), NOWHERE, "folder of cases instead of the built-in ones"},
     {"known", NULL, LISTING, FLAG, AT(known), NOWHERE, "show the known failures that triage recognises, instead of the cases"},
     {"database", "DIR", LISTING | TRIAGE, WORD, AT(database), NOWHERE, "folder of known failures instead of the built-in one"},
-    {"format", "text|json", RUN | LOCATE | COMPARE | REPLAY | LISTING | REPORT | DOCTOR | TRIAGE, FORMAT, AT(json), NOWHERE, "form of the result on stdout (text); triage: also watchflakes, compare: markdown"},
+    {"format", "text|json", RUN | LOCATE | COMPARE | REPLAY | LISTING | REPORT | DOCTOR | TRIAGE | BUILD, FORMAT, AT(json), NOWHERE, "form of the result on stdout (text); triage: also watchflakes, compare: markdown"},
     {"quiet", NULL, RUN | LOCATE | COMPARE, FLAG, AT(quiet), NOWHERE, "no progress on stderr"},
     {"debug", "[=before|after]", REPLAY, SIDE, AT(debug), NOWHERE,
      "leave the host stopped at its exact point, before or after (after) the event is sent, and open gdb on a terminal (Linux)"},
@@ -97,7 +108,7 @@ static const struct option table[] = {
      "with --debug: open no gdb; the host is held until Enter or the end of standard input"},
     {"baseline", "ARM", COMPARE, WORD, AT(baseline), NOWHERE,
      "the arm that fails: GO[,recipe=NAME][,patch=FILE][,overlay=FILE][,flag=WORD][,env=K=V][,library=FILE][,name=LABEL]"},
-    {"candidate", "ARM", COMPARE, LIST, AT(candidates), NOWHERE, "an arm that may be fixed; may be repeated (up to 8)"},
+    {"candidate", "ARM", COMPARE, ITEMS, AT(candidates), NOWHERE, "an arm that may be fixed; may be repeated (up to 8)"},
     {"alpha", "CHANCE", COMPARE, REAL, AT(alpha), NOWHERE, "accepted chance of a false \"fixed\", and of a false \"worse\" (0.01)"},
     {"beta", "CHANCE", COMPARE, REAL, AT(beta), NOWHERE, "accepted chance to miss a true drop or rise (0.01)"},
     {"factor", "F", COMPARE, REAL, AT(factor), NOWHERE, "a drop of F times or more is a fix (10)"},
@@ -124,6 +135,7 @@ static const struct {
     {"report", ITR_COMMAND_REPORT, "DIR…", "report campaigns from their folders, also unfinished ones"},
     {"triage", ITR_COMMAND_TRIAGE, "FILE…|-", "tell what a crash text says: what died, where, signature, known failure"},
     {"compare", ITR_COMMAND_COMPARE, "CASE… --baseline ARM --candidate ARM", "tell whether a changed runtime is fixed, and not worse elsewhere"},
+    {"build", ITR_COMMAND_BUILD, "ARM…", "build the libraries of GO[,recipe=NAME][,patch=FILE][,overlay=FILE][,flag=WORD], if they are not there"},
     {"doctor", ITR_COMMAND_DOCTOR, "", "what this machine can do, and how to mend what it cannot"},
 };
 
@@ -153,14 +165,15 @@ static bool add_word(struct itr_strings *strings, const char *text, size_t lengt
     return true;
 }
 
-/* Lists may be written in one, with commas; a variable's value and an arm may have commas of their own. False: there is nothing in
- * it, or `*no_memory`. */
-static bool add_list(struct itr_strings *strings, const char *name, const char *text, bool *no_memory) {
+/* False: there is nothing in it, or `*no_memory`. */
+static bool add_item(struct itr_strings *strings, const char *text, bool *no_memory) {
+    *no_memory = text[0] != '\0' && !add_word(strings, text, strlen(text));
+    return text[0] != '\0' && !*no_memory;
+}
+
+/* Lists may be written in one, with commas. False: as above. */
+static bool add_list(struct itr_strings *strings, const char *text, bool *no_memory) {
     bool any = false;
-    if (strcmp(name, "env") == 0 || strcmp(name, "candidate") == 0) {
-        *no_memory = text[0] != '\0' && !add_word(strings, text, strlen(text));
-        return text[0] != '\0' && !*no_memory;
-    }
     while (*text != '\0') {
         size_t length = strcspn(text, ",");
         if (length > 0 && !add_word(strings, text, length)) {
@@ -221,7 +234,9 @@ static bool set_value(struct itr_options *options, const struct option *option, 
         *(const char **)value = text;
         return text[0] != '\0';
     case LIST:
-        return add_list(value, option->name, text, no_memory);
+        return add_list(value, text, no_memory);
+    case ITEMS:
+        return add_item(value, text, no_memory);
     case NUMBER:
         return read_number(text, value);
     case TIME:
@@ -392,6 +407,9 @@ void itr_options_release(struct itr_options *options) {
     itr_layout_release(&options->go);
     itr_layout_release(&options->controls);
     itr_layout_release(&options->environment);
+    itr_layout_release(&options->recipes);
+    itr_layout_release(&options->patches);
+    itr_layout_release(&options->build_flags);
     itr_layout_release(&options->watch);
     itr_layout_release(&options->candidates);
 }

@@ -20,6 +20,7 @@ enum itr_command {
     ITR_COMMAND_TRIAGE,
     ITR_COMMAND_DOCTOR,
     ITR_COMMAND_COMPARE,
+    ITR_COMMAND_BUILD,
 };
 
 struct itr_options {
@@ -32,6 +33,12 @@ struct itr_options {
     struct itr_strings go;
     struct itr_strings controls;
     struct itr_strings environment;
+    struct itr_strings recipes; /* these four: an arm, for every --go */
+    struct itr_strings patches;
+    struct itr_strings build_flags;
+    const char *overlay;
+    const char *system; /* whose libraries build builds; NULL: this one's */
+    const char *into;   /* prefix of the libraries; NULL: the program's own */
     bool all_controls;
     bool only_controls;
     uint64_t count;

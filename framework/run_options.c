@@ -41,21 +41,90 @@ void itr_run_selection(const struct itr_options *options, struct itr_selection *
     };
 }
 
-/* Replaces each GOROOT in --go by the name of its libraries, which are built if need be. */
-enum itr_status itr_run_provide_go(struct itr_options *options, const struct itr_layout *layout, struct itr_error *err) {
-    for (size_t i = 0; i < options->go.count; i++) {
-        char name[128];
-        if (strpbrk(options->go.items[i], "/\\") == NULL) {
-            continue;
-        }
-        enum itr_status status = itr_golib_provide(layout, options->go.items[i], name, sizeof name, err);
-        char *copy = status == ITR_OK ? strdup(name) : NULL;
-        if (copy == NULL) {
-            return status != ITR_OK ? status : itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory");
-        }
-        free(options->go.items[i]);
-        options->go.items[i] = copy;
+/* Takes the place of the list's items, one after the other. */
+static enum itr_status add_go(struct itr_strings *list, const char *name, struct itr_error *err) {
+    char **grown = realloc(list->items, (list->count + 1) * sizeof *grown);
+    if (grown != NULL) {
+        list->items = grown;
+        grown[list->count] = strdup(name);
     }
+    if (grown == NULL || grown[list->count] == NULL) {
+        return itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory");
+    }
+    list->count++;
+    return ITR_OK;
+}
+
+static enum itr_status provide_one(const struct itr_layout *layout, const struct itr_arm_spec *arm, const char *root,
+                                   struct itr_strings *names, struct itr_error *err) {
+    struct itr_golib golib;
+    struct itr_golib_request request = {.root = root, .arm = arm};
+    enum itr_status status = itr_golib_provide(layout, &request, &golib, err);
+    return status == ITR_OK ? add_go(names, golib.name, err) : status;
+}
+
+/* Those of one --go. A recipe that does not hold for a version is a skip that is told where nobody named the version. */
+static enum itr_status provide_changed(const struct itr_layout *layout, const struct itr_arm_spec *arm, const char *wanted,
+                                       struct itr_strings *names, struct itr_error *err) {
+    struct itr_strings roots = {0};
+    struct itr_error why = {0};
+    size_t before = names->count;
+    enum itr_status status = itr_golib_roots(layout, wanted, &roots, err);
+    for (size_t i = 0; i < roots.count && status == ITR_OK; i++) {
+        struct itr_error error = {0};
+        status = provide_one(layout, arm, roots.items[i], names, &error);
+        if (status == ITR_E_UNSUPPORTED && wanted == NULL) {
+            char clean[sizeof error.text];
+            (void)itr_escape_into(clean, sizeof clean, ITR_ESCAPE_TERMINAL, error.text, strlen(error.text));
+            fprintf(stderr, "initrace: skipped: %s\n", clean);
+            why = error;
+            status = ITR_OK;
+        } else if (status != ITR_OK) {
+            *err = error;
+        }
+    }
+    if (status == ITR_OK && names->count == before) {
+        *err = why;
+        status = why.status;
+    }
+    itr_layout_release(&roots);
+    return status;
+}
+
+enum itr_status itr_run_provide_go(struct itr_options *options, const struct itr_layout *layout, char *label,
+                                   struct itr_error *err) {
+    struct itr_arm_spec arm = {.recipes = options->recipes, /* borrowed */
+                               .patches = options->patches,
+                               .flags = options->build_flags,
+                               .overlay = (char *)(uintptr_t)options->overlay};
+    struct itr_strings names = {0};
+    bool plain = itr_arm_is_plain(&arm);
+    label[0] = '\0';
+    enum itr_status status = itr_arm_check("--recipe, --patch, --overlay, --build-flag", &arm, err);
+    if (status == ITR_OK && !plain && (options->library != NULL || options->resume)) {
+        status = itr_fail(err, ITR_E_USAGE, 0, options->resume
+                                                   ? "--resume goes on with the libraries of the campaign: no --recipe, --patch, --overlay or --build-flag goes with it"
+                                                   : "--library FILE is there already: no --recipe, --patch, --overlay or --build-flag goes with it");
+    }
+    if (!plain) {
+        itr_arm_name(&arm);
+    }
+    for (size_t i = 0; i < options->go.count && status == ITR_OK; i++) {
+        const char *wanted = options->go.items[i];
+        status = !plain                              ? provide_changed(layout, &arm, wanted, &names, err)
+                 : strpbrk(wanted, "/\\") != NULL ? provide_one(layout, &arm, wanted, &names, err)
+                                                     : add_go(&names, wanted, err);
+    }
+    if (status == ITR_OK && !plain && options->go.count == 0) {
+        status = provide_changed(layout, &arm, NULL, &names, err);
+    }
+    if (status != ITR_OK) {
+        itr_layout_release(&names);
+        return status;
+    }
+    itr_layout_release(&options->go);
+    options->go = names;
+    snprintf(label, ITR_ARM_LABEL_MAX, "%s", plain ? "" : arm.label);
     return ITR_OK;
 }
 

@@ -2,6 +2,7 @@
 #ifndef INITRACE_FRAMEWORK_RUN_OPTIONS_H
 #define INITRACE_FRAMEWORK_RUN_OPTIONS_H
 
+#include "framework/arm.h"
 #include "framework/campaign.h"
 #include "framework/options.h"
 #include "framework/select.h"
@@ -12,8 +13,10 @@ enum itr_status itr_run_check(const struct itr_options *options, struct itr_erro
 /* Borrowed strings, as long as `options`. */
 void itr_run_selection(const struct itr_options *options, struct itr_selection *selection);
 
-/* Replaces each GOROOT in --go by the name of its libraries, which are built if need be. */
-enum itr_status itr_run_provide_go(struct itr_options *options, const struct itr_layout *layout,
+/* Replaces each GOROOT in --go by the name of its libraries, which are built if need be; with --recipe and the like each
+ * --go, or all that the build knew, by those of the changed one, whose label goes to `label` (ITR_ARM_LABEL_MAX bytes; ""
+ * where nothing is changed). Selections that were made of the options before are no longer good. */
+enum itr_status itr_run_provide_go(struct itr_options *options, const struct itr_layout *layout, char *label,
                                    struct itr_error *err) ITR_MUST_USE;
 
 /* Adds the cells of the cases that the command line names, or of the ad-hoc one made from --host and --library. */

@@ -231,14 +231,21 @@ static bool lists(const struct itr_strings *strings, const char *text) {
     return false;
 }
 
-/* Known failures hold for the case as its file says it: not with another event, environment or target. */
-static bool is_as_filed(const struct itr_selection *s) {
-    return s->event == NULL && s->delivery == NULL && s->target == NULL && s->environment.count == 0;
+/* The arm whose libraries the cell loads; NULL: none changes them. */
+static const char *arm_of(const struct choice *choice) {
+    const char *arm = choice->selection->arm;
+    return choice->go != NULL && arm != NULL && arm[0] != '\0' ? arm : NULL;
+}
+
+/* Known failures hold for the case as its file says it: not with another event, environment, target or runtime. */
+static bool is_as_filed(const struct choice *choice) {
+    const struct itr_selection *s = choice->selection;
+    return s->event == NULL && s->delivery == NULL && s->target == NULL && s->environment.count == 0 && arm_of(choice) == NULL;
 }
 
 static enum itr_status choose_known(const struct choice *choice, struct itr_cell *cell) {
     enum itr_status status = ITR_OK;
-    for (size_t i = 0; i < choice->c->known_count && is_as_filed(choice->selection) && status == ITR_OK; i++) {
+    for (size_t i = 0; i < choice->c->known_count && is_as_filed(choice) && status == ITR_OK; i++) {
         const struct itr_known *known = &choice->c->known[i];
         bool here = known->system == NULL || strcmp(known->system, itrp_system_name()) == 0 ||
                     strcmp(known->system, itrp_system_family()) == 0;
@@ -297,6 +304,7 @@ static enum itr_status add_cell(struct itr_cells *cells, const struct choice *ch
     ITR_COPY(case_name, choice->c->name)
     ITR_COPY(control, v->name)
     ITR_COPY(go, choice->go)
+    ITR_COPY(arm, arm_of(choice))
     ITR_COPY(system, itrp_system_name())
     ITR_COPY(at, choice->at)
     ITR_COPY(record, s->record)
@@ -327,16 +335,6 @@ static enum itr_status add_cell(struct itr_cells *cells, const struct choice *ch
     return ITR_OK;
 }
 
-/* Does `wanted` (a version or the beginning of one) mean the built version `have`? */
-static bool means_version(const char *wanted, const char *have) {
-    char version[64];
-    snprintf(version, sizeof version, "%s%s", strncmp(wanted, "go", 2) == 0 ? "" : "go", wanted);
-    size_t length = strlen(version);
-    bool begins = strncmp(have, version, length) == 0;
-    /* A beginning does not mean the libraries of a --go ROOT, whose names have a mark. */
-    return begins && (have[length] == '\0' || (have[length] == '.' && strchr(have, '-') == NULL));
-}
-
 static enum itr_status choose_versions(const struct choice *choice, struct itr_strings *versions) {
     const struct itr_strings *wanted = &choice->selection->go;
     struct itr_strings all = {0};
@@ -344,7 +342,7 @@ static enum itr_status choose_versions(const struct choice *choice, struct itr_s
     for (size_t w = 0; w < wanted->count && status == ITR_OK; w++) {
         bool found = false;
         for (size_t i = 0; i < all.count && !found; i++) {
-            found = means_version(wanted->items[w], all.items[i]);
+            found = itr_go_means(wanted->items[w], all.items[i]);
         }
         if (!found) {
             status = itr_fail(choice->err, ITR_E_NOT_FOUND, 0,
@@ -360,7 +358,7 @@ static enum itr_status choose_versions(const struct choice *choice, struct itr_s
     for (size_t i = 0; i < all.count; i++) {
         bool keep = wanted->count == 0 && strchr(all.items[i], '-') == NULL; /* not those of --go ROOT */
         for (size_t w = 0; w < wanted->count && !keep; w++) {
-            keep = means_version(wanted->items[w], all.items[i]);
+            keep = itr_go_means(wanted->items[w], all.items[i]);
         }
         if (keep) {
             all.items[kept++] = all.items[i];
