@@ -96,7 +96,7 @@ static enum itr_status read_arm(struct comparing *comparing, const char *option,
                             text, spec->label);
         }
     }
-    snprintf(comparing->compare.labels[arm], sizeof comparing->compare.labels[arm], "%s", spec->label);
+    memcpy(comparing->compare.labels[arm], spec->label, sizeof spec->label);
     status = provide(comparing, arm, err);
     comparing->arms[arm] = (struct itr_compare_arm){.label = itr_arm_is_plain(spec) ? NULL : spec->label,
                                                     .go = comparing->go[arm][0] != '\0' ? comparing->go[arm] : NULL,

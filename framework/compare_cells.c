@@ -222,6 +222,9 @@ enum itr_status itr_compare_add_guard(const struct itr_options *options, const s
                                       struct itr_compare *compare, struct itr_error *err) {
     struct making making = {options, layout, c, arms, arm_count, cells, compare, err};
     struct spot spot = {.kind = ITR_COMPARE_GUARD};
+    if (c->base.library == NULL || itr_layout_is_plain(layout, c->base.library)) {
+        return ITR_OK; /* no Go in it: all arms are one */
+    }
     return add_group(&making, &spot);
 }
 

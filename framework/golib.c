@@ -115,7 +115,11 @@ static enum itr_status read_golibs(struct providing *providing, struct itr_error
     }
     for (size_t i = 0; i < inputs->names.count && status == ITR_OK; i++) {
         char path[sizeof providing->sources->folder];
-        snprintf(path, sizeof path, "%s/%.200s", folder, inputs->names.items[i]);
+        int length = snprintf(path, sizeof path, "%s/%s", folder, inputs->names.items[i]);
+        if (length < 0 || (size_t)length >= sizeof path) {
+            return itr_fail(err, ITR_E_LIMIT, 0, "%s/%s: the path is longer than %zu bytes", folder, inputs->names.items[i],
+                            sizeof path - 1);
+        }
         status = itr_golib_read_sources(path, inputs->system, &providing->sources[i], err);
     }
     return status;
@@ -224,7 +228,7 @@ static bool changes_sources(const struct itr_changes *changes) {
 
 /* cgo writes a header beside each library. */
 static void remove_header(const char *folder, const char *library) {
-    char path[ITR_GOLIB_PATH_MAX];
+    char path[ITR_GOLIB_PATH_MAX + 264];
     uv_fs_t request;
     snprintf(path, sizeof path, "%s/%s.h", folder, library);
     uv_fs_unlink(NULL, &request, path, NULL);
@@ -233,7 +237,7 @@ static void remove_header(const char *folder, const char *library) {
 
 static enum itr_status build_in(const struct providing *providing, const char *work, const char *folder, struct itr_error *err) {
     const struct itr_golib_inputs *inputs = &providing->inputs;
-    char overlay[ITR_GOLIB_PATH_MAX];
+    char overlay[ITR_GOLIB_PATH_MAX + 16];
     bool changed = changes_sources(&providing->changes);
     enum itr_status status = itr_folder_make(work, err);
     if (status == ITR_OK && changed) {
@@ -284,7 +288,7 @@ static enum itr_status provide(struct providing *providing, const struct itr_gol
         status = read_golibs(providing, err);
     }
     if (status == ITR_OK && itr_arm_is_plain(inputs->arm) && is_built_in(providing->layout, inputs)) {
-        snprintf(golib->name, sizeof golib->name, "%s", providing->version);
+        snprintf(golib->name, sizeof golib->name, "%.*s", ITR_GOLIB_NAME_MAX - 1, providing->version);
         snprintf(golib->folder, sizeof golib->folder, "%s/%s", providing->layout->libraries, golib->name);
         return ITR_OK;
     }

@@ -259,9 +259,18 @@ static bool set_value(struct itr_options *options, const struct option *option, 
 
 static enum itr_status set_option(struct itr_options *options, const struct option *option, const char *from,
                                   const char *text, struct itr_error *err) {
-    static const char *const expected[] = {"",  "a word", "a word", "a whole number", "a length of time such as 60ms or 10s",
-                                           "two lengths of time such as 0us..3ms", "text or json", "before or after",
-                                           "a number above 0"};
+    static const char *const expected[] = {
+        [FLAG] = "",
+        [WORD] = "a word",
+        [LIST] = "a word",
+        [ITEMS] = "a word",
+        [NUMBER] = "a whole number",
+        [TIME] = "a length of time such as 60ms or 10s",
+        [SPAN] = "two lengths of time such as 0us..3ms",
+        [FORMAT] = "text or json",
+        [SIDE] = "before or after",
+        [REAL] = "a number above 0",
+    };
     bool no_memory = false;
     if (!set_value(options, option, text, &no_memory)) {
         if (no_memory) {

@@ -78,7 +78,7 @@ SCRATCH_UNUSED static void scratch_write(const char *folder, const char *name, c
 
 /* FOLDER/NAME as a string, to be freed by the caller; NULL if there is no such file. */
 SCRATCH_UNUSED static char *scratch_read(const char *folder, const char *name) {
-    char path[2 * SCRATCH_PATH_MAX];
+    char path[2 * SCRATCH_PATH_MAX + 256];
     char *text = NULL;
     size_t used = 0;
     snprintf(path, sizeof path, "%s/%s", folder, name);
