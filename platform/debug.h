@@ -72,7 +72,8 @@ struct itrp_debug_plan {
      * returned from the handler; Windows: the event's thread ended), at most hold_ns. hold_ns 0: not held.
      * hold_ns counts from the moment at which the event has come to its taker, with half a second for the way there
      * (Windows: only CTRL_C and CTRL_BREAK say when their thread has come to the handlers; Linux: only a signal
-     * that its taker does not block). */
+     * that its taker does not block). Windows: where this program itself comes late to look, for want of a processor, that
+     * time does not count, up to ten times hold_ns. */
     const struct itr_shot_request *shot;
     uint64_t ctrl_routine; /* Windows: address of kernelbase's CtrlRoutine; 0: look its export up */
     struct itrp_debug_watch watches[ITRP_DEBUG_WATCHES_MAX];

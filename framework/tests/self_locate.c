@@ -69,7 +69,9 @@ static void choose_library(const char *misdeed, unsigned seed) {
     snprintf(library, sizeof library, "%s/planted_%s_%u%s", INITRACE_PLANTED, misdeed, seed, itrp_library_suffix());
 }
 
-/* A host that hangs costs its deadline, and nothing else: many at a time cost no more than one. */
+/* A host that hangs costs its deadline, and nothing else: many at a time cost no more than one. Under Wine the event's
+ * thread was seen to take 136 ms of the hold's usual 200 ms to come through; where it does not, the held thread goes on and the
+ * event meets another place than the one that was asked for. */
 static void start_locate(const char *target, const char *sweep, const char *format) {
     if (itrp_capabilities()->signals) {
         START("locate", "--library", library, "--function", "InitraceProbe", "--event", "SIGUSR1", "--delivery", "tgkill",
@@ -77,7 +79,7 @@ static void start_locate(const char *target, const char *sweep, const char *form
               "--output", output, "--format", format);
     } else {
         START("locate", "--library", library, "--function", "InitraceProbe", "--event", "CTRL_BREAK", "--sweep", sweep,
-              "--deadline", "5s", "--jobs", "4", "--seed", "1", "--keep", "1", "--quiet", "--output", output, "--format", format);
+              "--hold", "1s", "--deadline", "5s", "--jobs", "4", "--seed", "1", "--keep", "1", "--quiet", "--output", output, "--format", format);
     }
 }
 
@@ -113,7 +115,27 @@ static void assert_edges(const json_t *window, const struct answer *answer) {
     assert_int_equal(rva_of(closing, "inside"), answer->closing);
 }
 
+/* Every failing shot that was not within the window, as it was recorded: nobody can ask for it again. */
+static void tell_outside_hits(const json_t *window) {
+    int64_t from = number_of(json_object_get(json_object_get(window, "opening"), "inside"), "position");
+    int64_t to = number_of(json_object_get(json_object_get(window, "closing"), "inside"), "position");
+    char *trials = scratch_read(output, "trials.jsonl");
+    assert_non_null(trials);
+    for (char *line = trials, *end = strchr(line, '\n'); end != NULL; line = end + 1, end = strchr(line, '\n')) {
+        json_t *trial = json_loadb(line, (size_t)(end - line), 0, NULL);
+        int64_t index = json_integer_value(json_object_get(json_object_get(trial, "point"), "index"));
+        if (strcmp(json_string_value(json_object_get(trial, "outcome")), "delivered") != 0 && (index < from || index > to)) {
+            print_message("a hit outside of %d to %d: %.*s\n", (int)from, (int)to, (int)(end - line), line);
+        }
+        json_decref(trial);
+    }
+    free(trials);
+}
+
 static void assert_rates(const json_t *window) {
+    if (number_of(window, "outside_hits") != 0) {
+        tell_outside_hits(window);
+    }
     assert_true(number_of(window, "shots") >= 40);
     assert_int_equal(number_of(window, "hits"), number_of(window, "shots"));
     assert_true(number_of(window, "outside_shots") >= 40);

@@ -97,10 +97,9 @@ static DWORD time_left_ms(struct itrp_windows_debugger *debugger) {
     uint64_t now_ns = uv_hrtime();
     uint64_t due_ns = itrp_windows_chaos_turn(debugger, now_ns);
     itrp_windows_check_hold(debugger, now_ns);
-    if (debugger->held_thread != 0 && debugger->hold_until_ns < due_ns) {
-        due_ns = debugger->hold_until_ns;
-    }
-    uint64_t look_ns = itrp_windows_trace_look(debugger, now_ns);
+    uint64_t look_ns = debugger->held_thread != 0 ? itr_patience_look_ns(&debugger->hold) : UINT64_MAX;
+    due_ns = look_ns < due_ns ? look_ns : due_ns;
+    look_ns = itrp_windows_trace_look(debugger, now_ns);
     due_ns = look_ns < due_ns ? look_ns : due_ns;
     look_ns = itrp_windows_code_look(debugger, now_ns);
     due_ns = look_ns < due_ns ? look_ns : due_ns;

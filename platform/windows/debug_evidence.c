@@ -53,7 +53,7 @@ static void hide_breakpoints(struct itrp_windows_debugger *debugger, bool hidden
 
 /* What is due at a time is due so much later. */
 static void put_off(struct itrp_windows_debugger *debugger, uint64_t stood_ns) {
-    debugger->hold_until_ns += stood_ns;
+    itr_patience_put_off(&debugger->hold, stood_ns);
     debugger->chaos_next_ns += stood_ns;
     debugger->code.over_until_ns += stood_ns;
     debugger->run_over_until_ns += stood_ns;

@@ -99,12 +99,12 @@ static void hold(struct itrp_windows_debugger *debugger, const struct itrp_windo
     }
     debugger->held_thread = thread->id;
     uint64_t hold_ns = debugger->plan->shot->hold_ns;
-    debugger->hold_until_ns = debugger->report.hit_ns + (hold_ns > BEGIN_NS ? hold_ns : BEGIN_NS);
+    itr_patience_begin(&debugger->hold, uv_hrtime(), hold_ns > BEGIN_NS ? hold_ns : BEGIN_NS);
 }
 
 void itrp_windows_event_begun(struct itrp_windows_debugger *debugger, DWORD id) {
     if (debugger->held_thread != 0 && id == debugger->event_thread && id != 0) {
-        debugger->hold_until_ns = uv_hrtime() + debugger->plan->shot->hold_ns;
+        itr_patience_begin(&debugger->hold, uv_hrtime(), debugger->plan->shot->hold_ns);
     }
 }
 
@@ -137,7 +137,7 @@ void itrp_windows_event_ended(struct itrp_windows_debugger *debugger, DWORD id, 
 }
 
 void itrp_windows_check_hold(struct itrp_windows_debugger *debugger, uint64_t now_ns) {
-    if (debugger->held_thread != 0 && now_ns >= debugger->hold_until_ns) {
+    if (debugger->held_thread != 0 && itr_patience_is_over(&debugger->hold, now_ns)) {
         debugger->report.hold_expired = true;
         release(debugger);
     }

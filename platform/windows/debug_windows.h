@@ -7,8 +7,9 @@
 #ifndef INITRACE_PLATFORM_WINDOWS_DEBUG_WINDOWS_H
 #define INITRACE_PLATFORM_WINDOWS_DEBUG_WINDOWS_H
 
-#include "framework/walk.h"
+#include "framework/look.h"
 #include "framework/random.h"
+#include "framework/walk.h"
 #include "platform/platform.h"
 #include "platform/windows/snapshot_windows.h"
 
@@ -165,7 +166,7 @@ struct itrp_windows_debugger {
     DWORD control;
     DWORD event_thread; /* 0: not started */
     DWORD held_thread;  /* 0: none */
-    uint64_t hold_until_ns;
+    struct itr_patience hold;
 
     struct itrp_windows_code code;
     struct itrp_windows_evidence evidence;
