@@ -50,6 +50,7 @@ struct itr_compare_group {
     uint32_t signature_count;
     uint64_t pilot_trials;
     uint64_t pilot_hits; /* of the rarest signature that is compared */
+    uint64_t pilot_seen[ITR_ROUNDS_OTHERS_MAX]; /* failures of the baseline in its pilot, by their place in the tally */
 };
 
 enum itr_compare_stage {

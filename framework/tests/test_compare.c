@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-enum { ARMS = 3, GROUPS = 4, KINDS = 3, CELLS = ARMS * GROUPS };
+enum { ARMS = 3, GROUPS = 4, KINDS = 3, CELLS = ARMS * GROUPS, OTHERS = 1 << 20 };
 
 /* A control, two points, a guard's case: how often each arm fails there, by kind of failure. */
 enum { CONTROL, FIRST, SECOND, OTHER };
@@ -82,14 +82,16 @@ static int fire(struct world *world, const struct itr_campaign_rounds *part, con
         if (unit < rate) {
             row.outcome = outcomes[k];
             row.signature = failures[k];
-            what = ITR_ROUNDS_OTHER;
+            what = OTHERS;
         }
         unit -= rate;
     }
-    for (uint32_t s = 0; what == ITR_ROUNDS_OTHER && s < part->rounds->design.signatures; s++) {
+    for (uint32_t s = 0; what == OTHERS && s < part->rounds->design.signatures; s++) {
         what = itr_matches(part->signatures[s], row.signature) ? (int)s : what;
     }
     itr_tally_add(&world->summary.tallies[cell], &row);
+    what = what == OTHERS ? (int)(part->rounds->design.signatures + itr_tally_place_of(&world->summary.tallies[cell], row.signature))
+                          : what;
     world->ran++;
     return what;
 }
