@@ -158,6 +158,7 @@ static void take_pilot_in(struct itr_compare_group *group) {
         group->pilot_seen[i] += group->rounds.others[0][i];
     }
     group->pilot_trials += itr_rounds_trials(&group->rounds, 0);
+    group->pilot_voids += group->rounds.voids;
     itr_rounds_release(&group->rounds);
 }
 
@@ -301,6 +302,27 @@ enum itr_status itr_compare_next(struct itr_compare *compare, const struct itr_s
         }
     }
     return status;
+}
+
+void itr_compare_count(const struct itr_compare *compare, struct itr_compare_trials *trials) {
+    *trials = (struct itr_compare_trials){0};
+    for (size_t i = 0; i < compare->group_count; i++) {
+        const struct itr_compare_group *group = &compare->groups[i];
+        uint64_t answered = group->rounds.ended - group->rounds.voids;
+        switch (group->kind) {
+        case ITR_COMPARE_CONTROL:
+            trials->controls += answered;
+            break;
+        case ITR_COMPARE_POINT:
+            trials->pilot += group->pilot_trials + (group->state == ITR_COMPARE_RUN ? 0 : answered);
+            trials->points += group->state == ITR_COMPARE_RUN ? answered : 0;
+            break;
+        case ITR_COMPARE_GUARD:
+            trials->guard += answered;
+            break;
+        }
+        trials->repeated += group->rounds.voids + group->pilot_voids;
+    }
 }
 
 uint64_t itr_compare_guard_trials(const struct itr_compare *compare) {

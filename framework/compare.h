@@ -50,6 +50,7 @@ struct itr_compare_group {
     uint32_t signature_count;
     uint64_t pilot_trials;
     uint64_t pilot_hits; /* of the rarest signature that is compared */
+    uint64_t pilot_voids; /* trials without an answer */
     uint64_t pilot_seen[ITR_ROUNDS_OTHERS_MAX]; /* failures of the baseline in its pilot, by their place in the tally */
 };
 
@@ -116,6 +117,14 @@ const char *itr_compare_stage_name(enum itr_compare_stage stage);
  * are the summary's. ITR_E_USAGE for a design that cannot be; ITR_E_LIMIT, ITR_E_NO_MEMORY. */
 ITR_MUST_USE enum itr_status itr_compare_next(struct itr_compare *compare, const struct itr_summary *summary,
                                               struct itr_campaign_rounds *parts, size_t *count, struct itr_error *err);
+
+/* Trials with an answer, by what they were for, and those that were repeated because they had none. */
+struct itr_compare_trials {
+    uint64_t controls, pilot;
+    uint64_t points, guard; /* of those announced */
+    uint64_t repeated;
+};
+void itr_compare_count(const struct itr_compare *compare, struct itr_compare_trials *trials);
 
 /* Trials of the guard, all arms together. */
 uint64_t itr_compare_guard_trials(const struct itr_compare *compare);

@@ -322,11 +322,14 @@ static void reports_say_what_was_found(void **state) {
     run(&world);
 
     itr_report_compare(&text, &world.compare, &world.summary);
-    has(&text, "half|done\\x1b: fixed in part; not worse elsewhere (other cases: 1)");
+    has(&text, "half|done\\x1b: fixed in part: at 1 of 2 points; not worse elsewhere (other cases: 1)");
     has(&text, "mine: fixed; worse elsewhere");
     has(&text, "case-2 at W1: not fixed");
     has(&text, "hang CTRL_C: not fixed");
-    has(&text, "candidate 0 of 8 (at most ");
+    has(&text, "\n      mine    0 of 8 (at most ");
+    has(&text, "\n      go1.26  8 of 8: 100 % [63.1, 100]\n");
+    has(&text, "other failures: 0 of 8 before, 0 of 8 now (at most ");
+    has(&text, " that were announced (");
     has(&text, "worse at case-3 at W1: fatal new: baseline 0 of 100, candidate ");
     has(&text, "Fisher's p ");
 
