@@ -158,7 +158,6 @@ static void take_pilot_in(struct itr_compare_group *group) {
         group->pilot_seen[i] += group->rounds.others[0][i];
     }
     group->pilot_trials += itr_rounds_trials(&group->rounds, 0);
-    group->pilot_voids += group->rounds.voids;
     itr_rounds_release(&group->rounds);
 }
 
@@ -304,25 +303,39 @@ enum itr_status itr_compare_next(struct itr_compare *compare, const struct itr_s
     return status;
 }
 
-void itr_compare_count(const struct itr_compare *compare, struct itr_compare_trials *trials) {
+/* By the tallies: rounds of a comparison that goes on are told of what they need, the folder may have more. */
+static uint64_t count_group(const struct itr_compare *compare, const struct itr_summary *summary, size_t group, uint64_t *repeated) {
+    uint64_t answered = 0;
+    for (uint32_t arm = 0; arm <= compare->candidates; arm++) {
+        const struct itr_tally *tally = &summary->tallies[compare->groups[group].cells[arm]];
+        answered += itr_tally_valid(tally);
+        *repeated += tally->trials - itr_tally_valid(tally);
+    }
+    return answered;
+}
+
+/* Of the group's trials, those of its pilot. */
+static uint64_t count_pilot(const struct itr_compare_group *group, uint64_t answered) {
+    return group->kind != ITR_COMPARE_POINT ? 0 : group->state == ITR_COMPARE_RUN ? group->pilot_trials : answered;
+}
+
+void itr_compare_count(const struct itr_compare *compare, const struct itr_summary *summary, struct itr_compare_trials *trials) {
     *trials = (struct itr_compare_trials){0};
     for (size_t i = 0; i < compare->group_count; i++) {
         const struct itr_compare_group *group = &compare->groups[i];
-        uint64_t answered = group->rounds.ended - group->rounds.voids;
-        switch (group->kind) {
-        case ITR_COMPARE_CONTROL:
-            trials->controls += answered;
-            break;
-        case ITR_COMPARE_POINT:
-            trials->pilot += group->pilot_trials + (group->state == ITR_COMPARE_RUN ? 0 : answered);
-            trials->points += group->state == ITR_COMPARE_RUN ? answered : 0;
-            break;
-        case ITR_COMPARE_GUARD:
-            trials->guard += answered;
-            break;
-        }
-        trials->repeated += group->rounds.voids + group->pilot_voids;
+        uint64_t answered = count_group(compare, summary, i, &trials->repeated);
+        trials->pilot += count_pilot(group, answered);
+        trials->points += group->kind == ITR_COMPARE_POINT ? answered - count_pilot(group, answered) : 0;
+        trials->controls += group->kind == ITR_COMPARE_CONTROL ? answered : 0;
+        trials->guard += group->kind == ITR_COMPARE_GUARD ? answered : 0;
     }
+}
+
+uint64_t itr_compare_beyond(const struct itr_compare *compare, const struct itr_summary *summary, size_t group) {
+    uint64_t repeated = 0;
+    uint64_t answered = count_group(compare, summary, group, &repeated);
+    const struct itr_compare_group *it = &compare->groups[group];
+    return it->state == ITR_COMPARE_RUN ? answered - count_pilot(it, answered) - it->rounds.counted : 0;
 }
 
 uint64_t itr_compare_guard_trials(const struct itr_compare *compare) {

@@ -28,6 +28,10 @@ const struct itr_comparison *itr_compare_comparisons(const struct itr_compare_gr
     return compared && place != UINT32_MAX ? group->rounds.comparisons[place] : NULL;
 }
 
+const struct itr_comparison *itr_compare_any(const struct itr_compare_group *group, uint32_t candidate) {
+    return itr_compare_comparisons(group, candidate) != NULL ? &group->rounds.any[place_of(group, candidate)] : NULL;
+}
+
 void itr_compare_facts(const struct itr_comparison *comparison, double confidence, struct itr_comparison_facts *facts) {
     struct itr_comparison open = *comparison;
     if (open.verdict == ITR_COMPARISON_BUDGET || open.verdict == ITR_COMPARISON_POWER) {
@@ -142,6 +146,23 @@ static bool is_worse_at(const struct itr_compare_result *result, size_t group) {
     return false;
 }
 
+/* All signatures that are compared are fixed: is the rest, too? */
+static enum itr_compare_verdict look_at_all(const struct itr_compare_group *group, uint32_t candidate) {
+    switch (itr_compare_any(group, candidate)->verdict) {
+    case ITR_COMPARISON_FIXED:
+        return ITR_COMPARE_IS_FIXED;
+    case ITR_COMPARISON_NOT_FIXED:
+    case ITR_COMPARISON_WORSE: /* where the baseline has them too, they are not new, and remain */
+        return count_others(group, 0, SIZE_MAX) == 0 ? ITR_COMPARE_IS_REPLACED : ITR_COMPARE_IS_PART;
+    case ITR_COMPARISON_CONTINUE:
+    case ITR_COMPARISON_BUDGET:
+    case ITR_COMPARISON_POWER:
+    case ITR_COMPARISON_NOT_SHOWN:
+        break;
+    }
+    return ITR_COMPARE_IS_UNDECIDED;
+}
+
 enum itr_compare_verdict itr_compare_at(const struct itr_compare *compare, size_t index, uint32_t candidate) {
     const struct itr_compare_group *group = &compare->groups[index];
     const struct itr_comparison *comparisons = itr_compare_comparisons(group, candidate);
@@ -168,7 +189,7 @@ enum itr_compare_verdict itr_compare_at(const struct itr_compare *compare, size_
         return fixed > 0 ? ITR_COMPARE_IS_REPLACED : ITR_COMPARE_IS_WORSE;
     }
     if (fixed == group->signature_count) {
-        return ITR_COMPARE_IS_FIXED;
+        return look_at_all(group, candidate);
     }
     return not_fixed == 0 ? ITR_COMPARE_IS_UNDECIDED : fixed > 0 ? ITR_COMPARE_IS_PART : ITR_COMPARE_IS_NOT_FIXED;
 }

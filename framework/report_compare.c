@@ -124,7 +124,7 @@ void itr_compare_sentence(const struct itr_compare *compare, uint32_t candidate,
         add_clean(out, compare->why[broken]);
         return;
     case ITR_COMPARE_IS_REPLACED:
-        itr_text_add(out, ": the failure is gone, and another came in its place");
+        itr_text_add(out, ": the failure is gone, and others came in its place");
         break;
     case ITR_COMPARE_IS_NOT_REACHED:
         itr_text_add(out, ": no shot landed at the points in this candidate");
@@ -147,12 +147,14 @@ static const char *other_name(const struct itr_compare_other *other) {
     return other->signature != NULL ? other->signature : "failures of any other kind";
 }
 
-/* Why a point has no comparison, NULL if it has one. */
-static const char *no_comparison(const struct itr_compare *compare, size_t index, uint32_t candidate) {
+/* Why a point has no comparison, NULL if it has one; `skip`: what the arm's cell says itself, or "". */
+static const char *no_comparison(const struct itr_compare *compare, const struct itr_summary *summary, size_t index,
+                                 uint32_t candidate, const char **skip) {
     const struct itr_compare_group *group = &compare->groups[index];
+    *skip = summary->cells[group->cells[group->state == ITR_COMPARE_SKIPPED ? 0 : 1 + candidate]].skip;
     switch (group->state) {
     case ITR_COMPARE_SKIPPED:
-        return "skipped: the baseline has no such point";
+        return "skipped: the baseline cannot be fired at here";
     case ITR_COMPARE_NOT_SHOWN:
         return "not compared: the baseline does not show a failure here";
     case ITR_COMPARE_WAITING:
@@ -160,7 +162,7 @@ static const char *no_comparison(const struct itr_compare *compare, size_t index
     case ITR_COMPARE_RUN:
         break;
     }
-    return itr_compare_comparisons(group, candidate) == NULL ? "not compared: the candidate has no such point" : NULL;
+    return itr_compare_comparisons(group, candidate) == NULL ? "not compared: the candidate cannot be fired at here" : NULL;
 }
 
 /* ---- text ---- */
@@ -232,7 +234,7 @@ static void add_comparison(struct itr_text *out, const struct itr_compare *compa
     struct itr_comparison_facts facts;
     itr_compare_facts(comparison, confidence, &facts);
     itr_text_add(out, "    ");
-    add_clean(out, pattern);
+    add_clean(out, pattern != NULL ? pattern : "all failures together");
     itr_text_add(out, ": ");
     add_reason(out, comparison);
     itr_text_add(out, "\n");
@@ -263,11 +265,15 @@ static void add_point_others(struct itr_text *out, const struct itr_compare *com
     }
 }
 
-static void add_rounds(struct itr_text *out, const struct itr_compare_group *group, const struct itr_comparison *comparisons) {
+static void add_rounds(struct itr_text *out, const struct itr_compare *compare, const struct itr_summary *summary, size_t index,
+                       uint32_t candidate) {
+    const struct itr_compare_group *group = &compare->groups[index];
+    const struct itr_comparison *comparisons = itr_compare_comparisons(group, candidate);
+    const struct itr_comparison *any = itr_compare_any(group, candidate);
     const struct itr_comparison_design *design = &group->rounds.design.test;
-    uint64_t beyond = itr_rounds_beyond(&group->rounds);
-    uint64_t rounds = 0;
-    bool ended = true;
+    uint64_t beyond = itr_compare_beyond(compare, summary, index);
+    uint64_t rounds = any->rounds;
+    bool ended = any->verdict != ITR_COMPARISON_CONTINUE;
     for (uint32_t s = 0; s < group->signature_count; s++) {
         rounds = comparisons[s].rounds > rounds ? comparisons[s].rounds : rounds;
         ended = ended && comparisons[s].verdict != ITR_COMPARISON_CONTINUE;
@@ -284,7 +290,8 @@ static void add_point(struct itr_text *out, const struct itr_compare *compare, c
                       uint32_t candidate) {
     const struct itr_compare_group *group = &compare->groups[index];
     const struct itr_comparison *comparisons = itr_compare_comparisons(group, candidate);
-    const char *none = no_comparison(compare, index, candidate);
+    const char *skip = "";
+    const char *none = no_comparison(compare, summary, index, candidate, &skip);
     itr_text_add(out, "  ");
     add_title(out, group, summary);
     if (none != NULL) {
@@ -292,6 +299,9 @@ static void add_point(struct itr_text *out, const struct itr_compare *compare, c
         if (group->state == ITR_COMPARE_NOT_SHOWN) {
             itr_text_printf(out, " (0 of %" PRIu64 ": at most %.3g %% at %.0f %%)", group->pilot_trials,
                             100 * itr_none_upper_bound(group->pilot_trials, confidence), 100 * confidence);
+        } else if (skip[0] != '\0') {
+            itr_text_add(out, ": ");
+            add_clean(out, skip);
         }
         itr_text_add(out, "\n");
         return;
@@ -299,13 +309,16 @@ static void add_point(struct itr_text *out, const struct itr_compare *compare, c
     enum itr_compare_verdict verdict = itr_compare_at(compare, index, candidate);
     itr_text_printf(out, ": %s%s\n", itr_compare_verdict_name(verdict),
                     verdict == ITR_COMPARE_IS_NOT_REACHED ? ": no shot landed in one of the arms"
-                    : verdict == ITR_COMPARE_IS_REPLACED  ? ": another failure came in its place"
+                    : verdict == ITR_COMPARE_IS_REPLACED  ? ": that failure is gone, and others came in its place"
                                                           : "");
     for (uint32_t s = 0; s < group->signature_count; s++) {
         add_comparison(out, compare, candidate, group->signatures[s], &comparisons[s], summary);
     }
+    if (itr_compare_any(group, candidate)->hits[ITR_ARM_CANDIDATE] > 0 || group->signature_count > 1) {
+        add_comparison(out, compare, candidate, NULL, itr_compare_any(group, candidate), summary);
+    }
     add_point_others(out, compare, index, candidate);
-    add_rounds(out, group, comparisons);
+    add_rounds(out, compare, summary, index, candidate);
 }
 
 static void add_others(struct itr_text *out, const struct itr_compare *compare, const struct itr_summary *summary,
@@ -337,10 +350,10 @@ static void add_others(struct itr_text *out, const struct itr_compare *compare, 
     }
 }
 
-static void add_trials(struct itr_text *out, const struct itr_compare *compare) {
+static void add_trials(struct itr_text *out, const struct itr_compare *compare, const struct itr_summary *summary) {
     struct itr_compare_trials trials;
     uint64_t guard = itr_compare_guard_trials(compare);
-    itr_compare_count(compare, &trials);
+    itr_compare_count(compare, summary, &trials);
     if (compare->announced > 0) {
         itr_text_printf(out, "trials: %" PRIu64 " of at most %" PRIu64 " that were announced (%" PRIu64 " of %" PRIu64
                              " at the points, %" PRIu64 " of %" PRIu64 " of other cases)",
@@ -371,7 +384,7 @@ void itr_report_compare(struct itr_text *out, const struct itr_compare *compare,
     itr_text_add(out, "baseline: ");
     add_clean(out, compare->labels[0]);
     itr_text_add(out, "; intervals at 95 %, exact\n");
-    add_trials(out, compare);
+    add_trials(out, compare, summary);
 }
 
 /* ---- Markdown ---- */

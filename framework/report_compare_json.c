@@ -42,7 +42,7 @@ static json_t *point_to_json(const struct itr_compare *compare, const struct itr
     for (uint32_t s = 0; s < group->signature_count && comparisons != NULL; s++) {
         itr_record_append(&list, comparison_to_json(group->signatures[s], &comparisons[s]));
     }
-    return json_pack("{s:s, s:s, s:I, s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:o}", "case", cell->case_name, "at", cell->at, "baseline_cell",
+    return json_pack("{s:s, s:s, s:I, s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:o, s:o}", "case", cell->case_name, "at", cell->at, "baseline_cell",
                      (json_int_t)group->cells[0], "candidate_cell", (json_int_t)group->cells[1 + candidate], "state",
                      states[group->state], "verdict",
                      group->state == ITR_COMPARE_RUN ? itr_compare_verdict_name(itr_compare_at(compare, index, candidate))
@@ -50,7 +50,8 @@ static json_t *point_to_json(const struct itr_compare *compare, const struct itr
                      "pilot_trials", (json_int_t)group->pilot_trials, "baselines",
                      (json_int_t)group->rounds.design.test.baselines, "rounds_max",
                      (json_int_t)group->rounds.design.test.rounds_max, "trials_beyond",
-                     (json_int_t)itr_rounds_beyond(&group->rounds), "comparisons", list);
+                     (json_int_t)itr_compare_beyond(compare, summary, index), "any",
+                     comparisons != NULL ? comparison_to_json("*", itr_compare_any(group, candidate)) : json_null(), "comparisons", list);
 }
 
 static json_t *other_to_json(const struct itr_compare *compare, const struct itr_summary *summary,
@@ -93,7 +94,7 @@ json_t *itr_compare_to_json(const struct itr_compare *compare, const struct itr_
     struct itr_comparison settled;
     struct itr_compare_trials counts;
     uint64_t trials = 0;
-    itr_compare_count(compare, &counts);
+    itr_compare_count(compare, summary, &counts);
     for (size_t i = 0; i < summary->count; i++) {
         trials += summary->tallies[i].trials;
     }

@@ -51,6 +51,7 @@ enum itr_status itr_rounds_begin(struct itr_rounds *rounds, const struct itr_rou
     begun.design.test = comparison.design;
     begun.size = comparison.design.baselines + design->candidates;
     for (uint32_t c = 0; c < design->candidates; c++) {
+        begun.any[c] = comparison;
         for (uint32_t s = 0; s < design->signatures; s++) {
             begun.comparisons[c][s] = comparison;
         }
@@ -148,9 +149,12 @@ static bool is_whole(const struct itr_rounds *rounds, const struct itr_rounds_sl
     return true;
 }
 
+/* `baseline_hits`: by signature; behind them those of any kind. */
 static void judge_candidate(struct itr_rounds *rounds, uint32_t candidate, const uint32_t *baseline_hits, int what) {
-    bool any = rounds->design.signatures == 0;
-    for (uint32_t s = 0; s < rounds->design.signatures; s++) {
+    uint32_t signatures = rounds->design.signatures;
+    bool any = signatures == 0 || itr_comparison_round(&rounds->any[candidate], baseline_hits[signatures], what >= 0) ==
+                                      ITR_COMPARISON_CONTINUE;
+    for (uint32_t s = 0; s < signatures; s++) {
         any |= itr_comparison_round(&rounds->comparisons[candidate][s], baseline_hits[s], what == (int)s) ==
                ITR_COMPARISON_CONTINUE;
     }
@@ -166,6 +170,7 @@ static void count_place(struct itr_rounds *rounds, const struct place *place, ui
         return;
     }
     rounds->counted++;
+    baseline_hits[signatures] += place->arm == 0 && place->what >= 0 ? 1 : 0;
     if (place->what >= signatures) {
         rounds->others[place->arm][place->what - signatures]++;
     } else if (place->what >= 0 && place->arm == 0) {
@@ -185,7 +190,7 @@ static bool leave_unreached(struct itr_rounds *rounds, const struct itr_rounds_s
 }
 
 static void judge(struct itr_rounds *rounds, const struct itr_rounds_slot *slot) {
-    uint32_t baseline_hits[ITR_ROUNDS_SIGNATURES_MAX] = {0};
+    uint32_t baseline_hits[ITR_ROUNDS_SIGNATURES_MAX + 1] = {0};
     if (!leave_unreached(rounds, slot)) {
         return;
     }

@@ -50,6 +50,9 @@ struct itr_rounds_slot; /* a round under way */
 struct itr_rounds {
     struct itr_rounds_design design;
     struct itr_comparison comparisons[ITR_ROUNDS_CANDIDATES_MAX][ITR_ROUNDS_SIGNATURES_MAX];
+    /* Of failures of any kind together: one that only takes the place of another is no fix. Begun where signatures are compared;
+     * a candidate is open until this is decided, too. */
+    struct itr_comparison any[ITR_ROUNDS_CANDIDATES_MAX];
     enum itr_rounds_arm_state arms[1 + ITR_ROUNDS_CANDIDATES_MAX];
     uint64_t arm_rounds[1 + ITR_ROUNDS_CANDIDATES_MAX]; /* judged while it was open */
     uint64_t *others[1 + ITR_ROUNDS_CANDIDATES_MAX]; /* of these rounds, failures that are not compared: ITR_ROUNDS_OTHERS_MAX */

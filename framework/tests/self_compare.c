@@ -136,16 +136,15 @@ static void a_fix_and_what_is_none(void **state) {
     /* The one that is compared is gone, and the candidate still fails. */
     assert_string_equal(word_of(candidate_of(json, 2), "verdict"), "not fixed");
     assert_string_equal(word_of(first_comparison(json, 2), "verdict"), "fixed");
-    assert_non_null(strstr(word_of(candidate_of(json, 2), "sentence"), "another came in its place"));
+    assert_non_null(strstr(word_of(candidate_of(json, 2), "sentence"), "others came in its place"));
     json_decref(json);
 }
 
 static void a_fix_alone_is_a_success(void **state) {
     (void)state;
-    COMPARE(0, "--baseline", arm(0, "old", "hang=1", ""), "--candidate", arm(1, "mended", "", ""), "--format", "json", "--deadline",
-            is_linux ? "1s" : "3s");
+    COMPARE(0, "--baseline", arm(0, "old", is_linux ? "crash=1" : "hang=1", ""), "--candidate", arm(1, "mended", "", ""), "--format", "json");
     json_t *json = answer(0);
-    assert_non_null(strstr(word_of(first_comparison(json, 0), "signature"), "hang"));
+    assert_non_null(strstr(word_of(first_comparison(json, 0), "signature"), is_linux ? "crash" : "hang"));
     assert_string_equal(word_of(candidate_of(json, 0), "verdict"), "fixed");
     json_decref(json);
 }
@@ -265,7 +264,7 @@ static void tables_are_whole(void) {
 static void hostile_words_are_escaped(void **state) {
     (void)state;
     static const char saying[] = "say=1:a\x1b[31m|`<b>*_[x](y)|";
-    static const char label[] = "x\x1b[31m|<i>`";
+    static const char label[] = "x|<i>`*_[a](b)\\";
     const char *old = arm(0, label, saying, "");
     const char *mended = arm(1, "mended|", "", "");
     COMPARE(0, "--baseline", old, "--candidate", mended, "--no-guard", "--control-count", "1", "--at", "init-done");
