@@ -67,7 +67,7 @@ static const char *arm(size_t place, const char *name, const char *rates, const 
 }
 
 #define COMPARE_WORDS "compare", "planted-here", "--cases", cases, "--output", output, "--quiet", "--seed", "5", "--control-count", "5"
-#define COMPARE(code, ...) RUN(code, COMPARE_WORDS, "--guard-count", "40", __VA_ARGS__)
+#define COMPARE(code, ...) RUN(code, COMPARE_WORDS, "--guard-count", "20", __VA_ARGS__)
 
 /* ---- answers ---- */
 
@@ -152,7 +152,7 @@ static void a_fix_alone_is_a_success(void **state) {
 static void a_failure_elsewhere_is_a_finding(void **state) {
     (void)state;
     COMPARE(1, "--baseline", arm(0, "old", often, ""), "--candidate", arm(1, "mended", "", ",env=PLANTED_ELSEWHERE=crash=0.7"),
-            "--format", "json");
+            "--at", "init-done", "--format", "json");
     json_t *json = answer(1);
     assert_string_equal(word_of(candidate_of(json, 0), "verdict"), "fixed");
     assert_true(number_of(candidate_of(json, 0), "worse_elsewhere") > 0);
@@ -163,14 +163,14 @@ static void a_failure_elsewhere_is_a_finding(void **state) {
 static void without_the_guard_it_is_not_seen_and_said(void **state) {
     (void)state;
     COMPARE(0, "--baseline", arm(0, "old", often, ""), "--candidate", arm(1, "mended", "", ",env=PLANTED_ELSEWHERE=crash=0.7"),
-            "--no-guard");
+            "--at", "init-done", "--no-guard");
     assert_contains(out_text(), "other cases were not tested");
 }
 
 static void an_arm_that_fails_its_controls_has_no_verdict(void **state) {
     (void)state;
     COMPARE(3, "--baseline", arm(0, "old", often, ""), "--candidate", arm(1, "mended", "", ""), "--candidate",
-            arm(2, "broken", "die=1", ""), "--format", "json");
+            arm(2, "broken", "die=1", ""), "--no-guard", "--format", "json");
     json_t *json = answer(3);
     assert_string_equal(word_of(candidate_of(json, 0), "verdict"), "fixed");
     assert_string_equal(word_of(candidate_of(json, 1), "verdict"), "undecided");
@@ -209,10 +209,12 @@ static void a_candidate_that_does_not_come_to_the_point_is_not_fixed(void **stat
 
 static void a_budget_that_is_too_small_is_told(void **state) {
     (void)state;
-    COMPARE(3, "--baseline", arm(0, "old", often, ""), "--candidate", arm(1, "mended", "", ""), "--budget", "3");
+    COMPARE(3, "--baseline", arm(0, "old", often, ""), "--candidate", arm(1, "mended", "", ""), "--budget", "3", "--at", "init-done",
+            "--no-guard");
     assert_contains(out_text(), "mended: undecided");
     assert_contains(out_text(), "still needed");
-    COMPARE(3, "--baseline", arm(0, "old", often, ""), "--candidate", arm(1, "mended", "", ""), "--budget", "3", "--format", "json");
+    COMPARE(3, "--baseline", arm(0, "old", often, ""), "--candidate", arm(1, "mended", "", ""), "--budget", "3", "--at", "init-done",
+            "--no-guard", "--format", "json");
     json_t *json = answer(3);
     assert_int_equal(number_of(first_comparison(json, 0), "rounds"), 3);
     json_decref(json);
@@ -265,6 +267,7 @@ static void hostile_words_are_escaped(void **state) {
     (void)state;
     static const char saying[] = "say=1:a\x1b[31m|`<b>*_[x](y)|";
     static const char label[] = "x|<i>`*_[a](b)\\";
+    add_case("planted-here", ""); /* it dies in every trial: no control would pass */
     const char *old = arm(0, label, saying, "");
     const char *mended = arm(1, "mended|", "", "");
     COMPARE(0, "--baseline", old, "--candidate", mended, "--no-guard", "--control-count", "1", "--at", "init-done");
@@ -296,10 +299,10 @@ static void wait_for_lines(uint64_t lines) {
 }
 
 #define CUT_WORDS \
-    COMPARE_WORDS, "--guard-count", "40", "--baseline", arm(0, "old", "loss=1", ""), "--candidate", arm(1, "mended", "", ""), \
+    COMPARE_WORDS, "--guard-count", "10", "--at", "init-done", "--baseline", arm(0, "old", "loss=1", ""), "--candidate", arm(1, "mended", "", ""), \
         "--candidate", arm(2, "same", "loss=1", "")
 
-/* The counts that decide, of a comparison of arms that always or never fail: the same whenever and however it is run. */
+/* What decides where arms fail always or never, and no chance is in it: the same whenever and however it is run. */
 static json_t *essence(void) {
     json_t *json = answer(1);
     json_t *list = json_array();
@@ -319,7 +322,7 @@ static void one_that_is_killed_or_interrupted_goes_on_to_the_same_answer(void **
     RUN(1, CUT_WORDS, "--format", "json");
     json_t *whole = essence();
     uint64_t all = lines_of_trials();
-    static const uint64_t cuts[] = {7, 60, 85, 110};
+    static const uint64_t cuts[] = {7, 60, 85, 105};
     for (size_t i = 0; i < (is_linux ? 4 : 2); i++) {
         scratch_remove(output);
         START(CUT_WORDS, "--format", "json");
