@@ -281,6 +281,15 @@ foreach(name IN ITEMS locate debugged)
   set_tests_properties(self.${name} PROPERTIES TIMEOUT 1800 RUN_SERIAL ON)
 endforeach()
 
+# Comparisons whose answers are known: a library that fails at rates of one's own.
+itr_planted_library(planted_rate cases/selftest/planted/rate.c platform/${itr_platform}/tests/planted.c)
+itr_cmocka_test(self framework/tests/self_compare.c)
+target_sources(self_compare PRIVATE platform/${itr_platform}/tests/family.c)
+add_dependencies(self_compare initrace golibs host_library_host host_library_host_hooked plainlib_plain planted_rate)
+target_compile_definitions(self_compare PRIVATE "INITRACE_PROGRAM=\"$<TARGET_FILE:initrace>\""
+                           "INITRACE_RATE_LIBRARY=\"$<TARGET_FILE:planted_rate>\"")
+set_tests_properties(self.compare PROPERTIES TIMEOUT 900)
+
 # Gates: a library that looks at itself; where hosts have none, any other.
 if(WIN32)
   set(itr_gate_library gate_library)

@@ -55,7 +55,14 @@ static enum itr_status calibrate(struct itr_campaign *campaign, struct itr_slot 
             cell->init_p50_ns = like->init_p50_ns;
             cell->init_p95_ns = like->init_p95_ns;
         } else {
-            status = itr_work_calibrate(campaign->parts[i].work, cell, slot, CALIBRATION_TRIALS, err);
+            struct itr_error why = {0};
+            status = itr_work_calibrate(campaign->parts[i].work, cell, slot, CALIBRATION_TRIALS, &why);
+            if (status == ITR_E_SYSTEM && campaign->options->in_rounds) { /* the other arms go on; this one's controls say more */
+                snprintf(cell->skip, sizeof cell->skip, "%s", why.text);
+                status = ITR_OK;
+            } else if (status != ITR_OK) {
+                *err = why;
+            }
         }
         cell->aim.window_to_ns = cell->init_p95_ns;
     }

@@ -76,7 +76,8 @@ static int what_of(const struct itr_campaign *campaign, const struct itr_campaig
             return (int)s;
         }
     }
-    return ITR_ROUNDS_OTHER;
+    size_t place = itr_tally_place_of(&campaign->summary->tallies[cell], signature);
+    return (int)part->rounds->design.signatures + (int)(place < ITR_ROUNDS_OTHERS_MAX ? place : ITR_ROUNDS_OTHERS_MAX);
 }
 
 bool itr_campaign_take_round(struct itr_campaign *campaign, struct itr_campaign_job *job) {

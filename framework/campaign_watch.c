@@ -22,6 +22,17 @@ static void on_slot_ended(uv_async_t *async) {
     }
 }
 
+/* Of rounds: what those that are under way may take at most. */
+static void count_rounds(const struct itr_campaign *campaign, struct itr_progress_state *state) {
+    state->done = state->total = 0;
+    for (size_t i = 0; i < campaign->round_count; i++) {
+        const struct itr_rounds *rounds = campaign->rounds[i].rounds;
+        uint64_t answered = rounds->ended - rounds->voids;
+        state->done += answered;
+        state->total += rounds->over ? answered : rounds->design.test.rounds_max * rounds->size;
+    }
+}
+
 static void on_show(uv_timer_t *timer) {
     struct itr_campaign *campaign = timer->data;
     char raw[256] = "";
@@ -36,6 +47,9 @@ static void on_show(uv_timer_t *timer) {
     }
     state.done = campaign->finished;
     state.failures = campaign->failures;
+    if (campaign->round_count > 0) {
+        count_rounds(campaign, &state);
+    }
     uv_mutex_unlock(&campaign->lock);
     itr_escape_into(title, sizeof title, ITR_ESCAPE_TERMINAL, raw, strlen(raw));
     itr_progress_show(&campaign->progress, &state);

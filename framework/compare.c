@@ -117,11 +117,6 @@ static bool any_sound(const struct itr_compare *compare) {
 
 /* ---- pilot ---- */
 
-static bool is_failure(const struct itr_tally *tally, const struct itr_tally_signature *signature) {
-    return signature->outcome != tally->expect && signature->outcome != ITR_OUTCOME_NOT_FIRED &&
-           signature->outcome != ITR_OUTCOME_TOOL_ERROR;
-}
-
 /* What a failure is compared as: the pattern of the case's known ones that it matches, else itself. */
 static const char *pattern_of(const struct itr_cell *cell, const struct itr_tally_signature *signature) {
     for (size_t k = 0; k < cell->known_count; k++) {
@@ -151,27 +146,35 @@ static void note_seen(struct seen *seen, size_t *count, size_t room, const char 
 }
 
 static int by_hits(const void *a, const void *b) {
-    uint64_t left = ((const struct seen *)a)->hits;
-    uint64_t right = ((const struct seen *)b)->hits;
-    return (left < right) - (left > right);
+    const struct seen *left = a;
+    const struct seen *right = b;
+    int by_name = strcmp(left->pattern, right->pattern); /* the order must not come from which trial ended first */
+    return left->hits != right->hits ? (left->hits < right->hits) - (left->hits > right->hits) : by_name;
+}
+
+/* Counts what a pilot came to. Not from the tally: that of a campaign that goes on has later trials, too. */
+static void take_pilot_in(struct itr_compare_group *group) {
+    for (size_t i = 0; i < ITR_ROUNDS_OTHERS_MAX && group->rounds.others[0] != NULL; i++) {
+        group->pilot_seen[i] += group->rounds.others[0][i];
+    }
+    group->pilot_trials += itr_rounds_trials(&group->rounds, 0);
+    itr_rounds_release(&group->rounds);
 }
 
 /* The signatures that a point is compared by: all that came often enough; where none did, the most frequent. */
 static void choose_signatures(struct itr_compare_group *group, const struct itr_summary *summary) {
-    enum { SEEN_MAX = 64 };
-    struct seen seen[SEEN_MAX];
+    struct seen seen[ITR_ROUNDS_OTHERS_MAX];
     size_t count = 0;
     const struct itr_cell *cell = &summary->cells[group->cells[0]];
     const struct itr_tally *tally = &summary->tallies[group->cells[0]];
-    for (size_t i = 0; i < tally->signature_count; i++) {
-        const struct itr_tally_signature *one = &tally->signatures[i];
-        if (is_failure(tally, one)) {
-            note_seen(seen, &count, SEEN_MAX, pattern_of(cell, one), one->count);
+    take_pilot_in(group);
+    for (size_t i = 0; i + 1 < ITR_ROUNDS_OTHERS_MAX && i < tally->signature_count; i++) {
+        if (group->pilot_seen[i] > 0) {
+            note_seen(seen, &count, ITR_ROUNDS_OTHERS_MAX, pattern_of(cell, &tally->signatures[i]), group->pilot_seen[i]);
         }
     }
     qsort(seen, count, sizeof seen[0], by_hits);
     group->signature_count = 0;
-    group->pilot_trials = itr_tally_valid(tally);
     group->pilot_hits = 0;
     for (size_t i = 0; i < count && i < ITR_ROUNDS_SIGNATURES_MAX && (i == 0 || seen[i].hits >= HITS_ENOUGH); i++) {
         bool fits = strlen(seen[i].pattern) < sizeof group->signatures[i];
@@ -298,6 +301,41 @@ enum itr_status itr_compare_next(struct itr_compare *compare, const struct itr_s
         }
     }
     return status;
+}
+
+/* By the tallies: rounds of a comparison that goes on are told of what they need, the folder may have more. */
+static uint64_t count_group(const struct itr_compare *compare, const struct itr_summary *summary, size_t group, uint64_t *repeated) {
+    uint64_t answered = 0;
+    for (uint32_t arm = 0; arm <= compare->candidates; arm++) {
+        const struct itr_tally *tally = &summary->tallies[compare->groups[group].cells[arm]];
+        answered += itr_tally_valid(tally);
+        *repeated += tally->trials - itr_tally_valid(tally);
+    }
+    return answered;
+}
+
+/* Of the group's trials, those of its pilot. */
+static uint64_t count_pilot(const struct itr_compare_group *group, uint64_t answered) {
+    return group->kind != ITR_COMPARE_POINT ? 0 : group->state == ITR_COMPARE_RUN ? group->pilot_trials : answered;
+}
+
+void itr_compare_count(const struct itr_compare *compare, const struct itr_summary *summary, struct itr_compare_trials *trials) {
+    *trials = (struct itr_compare_trials){0};
+    for (size_t i = 0; i < compare->group_count; i++) {
+        const struct itr_compare_group *group = &compare->groups[i];
+        uint64_t answered = count_group(compare, summary, i, &trials->repeated);
+        trials->pilot += count_pilot(group, answered);
+        trials->points += group->kind == ITR_COMPARE_POINT ? answered - count_pilot(group, answered) : 0;
+        trials->controls += group->kind == ITR_COMPARE_CONTROL ? answered : 0;
+        trials->guard += group->kind == ITR_COMPARE_GUARD ? answered : 0;
+    }
+}
+
+uint64_t itr_compare_beyond(const struct itr_compare *compare, const struct itr_summary *summary, size_t group) {
+    uint64_t repeated = 0;
+    uint64_t answered = count_group(compare, summary, group, &repeated);
+    const struct itr_compare_group *it = &compare->groups[group];
+    return it->state == ITR_COMPARE_RUN ? answered - count_pilot(it, answered) - it->rounds.counted : 0;
 }
 
 uint64_t itr_compare_guard_trials(const struct itr_compare *compare) {

@@ -50,6 +50,7 @@ struct itr_compare_group {
     uint32_t signature_count;
     uint64_t pilot_trials;
     uint64_t pilot_hits; /* of the rarest signature that is compared */
+    uint64_t pilot_seen[ITR_ROUNDS_OTHERS_MAX]; /* failures of the baseline in its pilot, by their place in the tally */
 };
 
 enum itr_compare_stage {
@@ -65,7 +66,7 @@ enum itr_compare_stage {
 #define ITR_COMPARE_VERDICT_MAP(X)                                                         \
     X(FIXED, "fixed")           /* every failure that was compared, at every point */      \
     X(PART, "fixed in part")                                                               \
-    X(REPLACED, "not fixed")    /* the failure is gone, and another came in its place */   \
+    X(REPLACED, "not fixed")    /* the failure is gone, and others came in its place */    \
     X(NOT_FIXED, "not fixed")                                                              \
     X(WORSE, "worse")                                                                      \
     X(UNDECIDED, "undecided")                                                              \
@@ -116,6 +117,16 @@ const char *itr_compare_stage_name(enum itr_compare_stage stage);
 ITR_MUST_USE enum itr_status itr_compare_next(struct itr_compare *compare, const struct itr_summary *summary,
                                               struct itr_campaign_rounds *parts, size_t *count, struct itr_error *err);
 
+/* Trials with an answer, by what they were for, and those that were repeated because they had none. */
+struct itr_compare_trials {
+    uint64_t controls, pilot;
+    uint64_t points, guard; /* of those announced */
+    uint64_t repeated;
+};
+void itr_compare_count(const struct itr_compare *compare, const struct itr_summary *summary, struct itr_compare_trials *trials);
+/* Those of a point's that no round took in: under way at the decision. */
+uint64_t itr_compare_beyond(const struct itr_compare *compare, const struct itr_summary *summary, size_t group);
+
 /* Trials of the guard, all arms together. */
 uint64_t itr_compare_guard_trials(const struct itr_compare *compare);
 /* Trials that the rounds of a stage will take at most, all arms together. */
@@ -128,6 +139,7 @@ ITR_MUST_USE enum itr_status itr_compare_judge(struct itr_compare *compare, cons
 /* One point and candidate (from 0), after itr_compare_judge(). */
 enum itr_compare_verdict itr_compare_at(const struct itr_compare *compare, size_t group, uint32_t candidate);
 /* The candidate's comparisons at a point, one a signature; NULL: it has none there. */
+const struct itr_comparison *itr_compare_any(const struct itr_compare_group *group, uint32_t candidate); /* of all failures together */
 const struct itr_comparison *itr_compare_comparisons(const struct itr_compare_group *group, uint32_t candidate);
 
 /* itr_comparison_facts(), with what would still be needed also where the trials were used up. */

@@ -1,8 +1,6 @@
 /* What came of a comparison: each candidate at each point, all else under Holm's correction, and the whole. */
 #include "framework/compare.h"
 
-#include "framework/match.h"
-
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +26,10 @@ const struct itr_comparison *itr_compare_comparisons(const struct itr_compare_gr
     uint32_t place = place_of(group, candidate);
     bool compared = group->kind == ITR_COMPARE_POINT && group->state == ITR_COMPARE_RUN;
     return compared && place != UINT32_MAX ? group->rounds.comparisons[place] : NULL;
+}
+
+const struct itr_comparison *itr_compare_any(const struct itr_compare_group *group, uint32_t candidate) {
+    return itr_compare_comparisons(group, candidate) != NULL ? &group->rounds.any[place_of(group, candidate)] : NULL;
 }
 
 void itr_compare_facts(const struct itr_comparison *comparison, double confidence, struct itr_comparison_facts *facts) {
@@ -61,26 +63,14 @@ static enum itr_status add_other(struct family *family, const struct itr_compare
     return ITR_OK;
 }
 
-static bool is_compared(const struct itr_compare_group *group, const char *signature) {
-    for (uint32_t s = 0; s < group->signature_count; s++) {
-        if (itr_matches(group->patterns[s], signature)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool is_failure(const struct itr_tally *tally, const struct itr_tally_signature *signature) {
-    return signature->outcome != tally->expect && signature->outcome != ITR_OUTCOME_NOT_FIRED &&
-           signature->outcome != ITR_OUTCOME_TOOL_ERROR;
-}
-
-/* Failures of any kind but those that are compared. */
-static uint64_t count_others(const struct itr_compare_group *group, const struct itr_tally *tally) {
+/* How often an arm of the command came to one of its tally's signatures, in the rounds that were judged; SIZE_MAX: to any.
+ * What was under way beyond the decision is not in it, or that could turn the verdict, and would not be the same trials in
+ * a comparison that was cut short and went on. Nor is the pilot: it chose what is compared. */
+static uint64_t count_others(const struct itr_compare_group *group, uint32_t place, size_t which) {
+    const uint64_t *others = group->rounds.others[place];
     uint64_t count = 0;
-    for (size_t i = 0; i < tally->signature_count; i++) {
-        const struct itr_tally_signature *one = &tally->signatures[i];
-        count += is_failure(tally, one) && !is_compared(group, one->text) ? one->count : 0;
+    for (size_t i = 0; i < ITR_ROUNDS_OTHERS_MAX; i++) {
+        count += which == SIZE_MAX || which == i ? others[i] : 0;
     }
     return count;
 }
@@ -91,25 +81,25 @@ static enum itr_status add_group(struct family *family, const struct itr_compare
     const struct itr_compare_group *group = &compare->groups[index];
     const struct itr_tally *baseline = &summary->tallies[group->cells[0]];
     const struct itr_tally *tally = &summary->tallies[group->cells[1 + candidate]];
-    struct itr_compare_other other = {
-        .group = index,
-        .counts = {.baseline_hits = count_others(group, baseline),
-                   .baseline_trials = itr_tally_valid(baseline),
-                   .candidate_hits = count_others(group, tally),
-                   .candidate_trials = itr_tally_valid(tally)}};
-    if (other.counts.candidate_trials == 0 || other.counts.baseline_trials == 0) {
+    uint32_t place = place_of(group, candidate);
+    if (place == UINT32_MAX || group->rounds.others[0] == NULL || itr_rounds_trials(&group->rounds, 1 + place) == 0) {
         return ITR_OK;
     }
+    struct itr_compare_other other = {
+        .group = index,
+        .counts = {.baseline_hits = count_others(group, 0, SIZE_MAX),
+                   .baseline_trials = itr_rounds_trials(&group->rounds, 0),
+                   .candidate_hits = count_others(group, 1 + place, SIZE_MAX),
+                   .candidate_trials = itr_rounds_trials(&group->rounds, 1 + place)}};
     enum itr_status status = add_other(family, &other, err);
-    for (size_t i = 0; i < tally->signature_count && status == ITR_OK; i++) {
-        const struct itr_tally_signature *one = &tally->signatures[i];
-        if (!is_failure(tally, one) || is_compared(group, one->text)) {
-            continue;
+    for (size_t i = 0; i < tally->signature_count && i + 1 < ITR_ROUNDS_OTHERS_MAX && status == ITR_OK; i++) {
+        size_t there = itr_tally_place_of(baseline, tally->signatures[i].text);
+        other.signature = tally->signatures[i].text;
+        other.counts.candidate_hits = count_others(group, 1 + place, i);
+        other.counts.baseline_hits = there < ITR_ROUNDS_OTHERS_MAX ? count_others(group, 0, there) : 0;
+        if (other.counts.candidate_hits > 0) {
+            status = add_other(family, &other, err);
         }
-        other.signature = one->text;
-        other.counts.baseline_hits = itr_tally_count_of(baseline, one->text);
-        other.counts.candidate_hits = one->count;
-        status = add_other(family, &other, err);
     }
     return status;
 }
@@ -156,6 +146,23 @@ static bool is_worse_at(const struct itr_compare_result *result, size_t group) {
     return false;
 }
 
+/* All signatures that are compared are fixed: is the rest, too? */
+static enum itr_compare_verdict look_at_all(const struct itr_compare_group *group, uint32_t candidate) {
+    switch (itr_compare_any(group, candidate)->verdict) {
+    case ITR_COMPARISON_FIXED:
+        return ITR_COMPARE_IS_FIXED;
+    case ITR_COMPARISON_NOT_FIXED:
+    case ITR_COMPARISON_WORSE: /* where the baseline has them too, they are not new, and remain */
+        return count_others(group, 0, SIZE_MAX) == 0 ? ITR_COMPARE_IS_REPLACED : ITR_COMPARE_IS_PART;
+    case ITR_COMPARISON_CONTINUE:
+    case ITR_COMPARISON_BUDGET:
+    case ITR_COMPARISON_POWER:
+    case ITR_COMPARISON_NOT_SHOWN:
+        break;
+    }
+    return ITR_COMPARE_IS_UNDECIDED;
+}
+
 enum itr_compare_verdict itr_compare_at(const struct itr_compare *compare, size_t index, uint32_t candidate) {
     const struct itr_compare_group *group = &compare->groups[index];
     const struct itr_comparison *comparisons = itr_compare_comparisons(group, candidate);
@@ -182,7 +189,7 @@ enum itr_compare_verdict itr_compare_at(const struct itr_compare *compare, size_
         return fixed > 0 ? ITR_COMPARE_IS_REPLACED : ITR_COMPARE_IS_WORSE;
     }
     if (fixed == group->signature_count) {
-        return ITR_COMPARE_IS_FIXED;
+        return look_at_all(group, candidate);
     }
     return not_fixed == 0 ? ITR_COMPARE_IS_UNDECIDED : fixed > 0 ? ITR_COMPARE_IS_PART : ITR_COMPARE_IS_NOT_FIXED;
 }

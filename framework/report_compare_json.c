@@ -42,7 +42,7 @@ static json_t *point_to_json(const struct itr_compare *compare, const struct itr
     for (uint32_t s = 0; s < group->signature_count && comparisons != NULL; s++) {
         itr_record_append(&list, comparison_to_json(group->signatures[s], &comparisons[s]));
     }
-    return json_pack("{s:s, s:s, s:I, s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:o}", "case", cell->case_name, "at", cell->at, "baseline_cell",
+    return json_pack("{s:s, s:s, s:I, s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:o, s:o}", "case", cell->case_name, "at", cell->at, "baseline_cell",
                      (json_int_t)group->cells[0], "candidate_cell", (json_int_t)group->cells[1 + candidate], "state",
                      states[group->state], "verdict",
                      group->state == ITR_COMPARE_RUN ? itr_compare_verdict_name(itr_compare_at(compare, index, candidate))
@@ -50,19 +50,21 @@ static json_t *point_to_json(const struct itr_compare *compare, const struct itr
                      "pilot_trials", (json_int_t)group->pilot_trials, "baselines",
                      (json_int_t)group->rounds.design.test.baselines, "rounds_max",
                      (json_int_t)group->rounds.design.test.rounds_max, "trials_beyond",
-                     (json_int_t)itr_rounds_beyond(&group->rounds), "comparisons", list);
+                     (json_int_t)itr_compare_beyond(compare, summary, index), "any",
+                     comparisons != NULL ? comparison_to_json("*", itr_compare_any(group, candidate)) : json_null(), "comparisons", list);
 }
 
 static json_t *other_to_json(const struct itr_compare *compare, const struct itr_summary *summary,
-                             const struct itr_compare_other *other) {
+                             const struct itr_compare_other *other, size_t family) {
     const struct itr_compare_group *group = &compare->groups[other->group];
     const struct itr_cell *cell = &summary->cells[group->cells[0]];
-    return json_pack("{s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:f, s:f, s:b, s:b}", "case", cell->case_name, "at", cell->at, "signature",
+    return json_pack("{s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:f, s:f, s:b, s:b, s:b}", "case", cell->case_name, "at", cell->at, "signature",
                      other->signature != NULL ? itr_record_clean(other->signature) : json_null(), "baseline_hits",
                      (json_int_t)other->counts.baseline_hits, "baseline_trials", (json_int_t)other->counts.baseline_trials,
                      "candidate_hits", (json_int_t)other->counts.candidate_hits, "candidate_trials",
                      (json_int_t)other->counts.candidate_trials, "p", other->counts.chance, "p_holm", other->counts.adjusted,
-                     "worse", (int)other->counts.is_worse, "new", (int)other->counts.is_new);
+                     "worse", (int)other->counts.is_worse, "new", (int)other->counts.is_new, "has_power",
+                     (int)itr_other_has_power(&other->counts, family, compare->options.test.alpha));
 }
 
 static json_t *candidate_to_json(const struct itr_compare *compare, const struct itr_summary *summary, uint32_t candidate) {
@@ -76,7 +78,7 @@ static json_t *candidate_to_json(const struct itr_compare *compare, const struct
         }
     }
     for (size_t i = 0; i < result->other_count; i++) {
-        itr_record_append(&others, other_to_json(compare, summary, &result->others[i]));
+        itr_record_append(&others, other_to_json(compare, summary, &result->others[i], result->other_count));
     }
     itr_compare_sentence(compare, candidate, &sentence);
     json_t *json = json_pack("{s:o, s:s, s:o, s:I, s:o, s:o}", "name", itr_record_clean(compare->labels[1 + candidate]), "verdict",
@@ -90,7 +92,9 @@ static json_t *candidate_to_json(const struct itr_compare *compare, const struct
 json_t *itr_compare_to_json(const struct itr_compare *compare, const struct itr_summary *summary) {
     json_t *candidates = json_array();
     struct itr_comparison settled;
+    struct itr_compare_trials counts;
     uint64_t trials = 0;
+    itr_compare_count(compare, summary, &counts);
     for (size_t i = 0; i < summary->count; i++) {
         trials += summary->tallies[i].trials;
     }
@@ -101,8 +105,10 @@ json_t *itr_compare_to_json(const struct itr_compare *compare, const struct itr_
     for (uint32_t c = 0; c < compare->candidates; c++) {
         itr_record_append(&candidates, candidate_to_json(compare, summary, c));
     }
-    return json_pack("{s:i, s:s, s:o, s:b, s:i, s:f, s:f, s:f, s:f, s:I, s:I, s:o, s:o}", "format", ITR_COMPARE_FORMAT, "folder", summary->folder,
+    return json_pack("{s:i, s:s, s:o, s:b, s:i, s:f, s:f, s:f, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "format", ITR_COMPARE_FORMAT, "folder", summary->folder,
                      "seed", itr_json_hex(summary->seed), "finished", (int)(compare->stage == ITR_COMPARE_STAGE_END), "exit_code",
                      itr_compare_exit_code(compare), "alpha", test->alpha, "beta", test->beta, "factor", test->factor,
-                     "worse_factor", test->worse_factor, "announced_trials", (json_int_t)compare->announced, "trials", (json_int_t)trials, "baseline", itr_record_clean(compare->labels[0]), "candidates", candidates);
+                     "worse_factor", test->worse_factor, "announced_trials", (json_int_t)compare->announced, "used_trials",
+                     (json_int_t)(counts.points + counts.guard), "control_trials", (json_int_t)counts.controls, "pilot_trials",
+                     (json_int_t)counts.pilot, "repeated_trials", (json_int_t)counts.repeated, "trials", (json_int_t)trials, "baseline", itr_record_clean(compare->labels[0]), "candidates", candidates);
 }

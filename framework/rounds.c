@@ -5,13 +5,13 @@
 
 enum { SIZE_MAX_TRIALS = ITR_BASELINES_MAX + ITR_ROUNDS_CANDIDATES_MAX };
 
-enum place_state { FREE, UNDER_WAY, ANSWERED };
+enum place_state { FREE, UNDER_WAY, ANSWERED, GIVEN_UP };
 
 struct place {
     uint8_t arm;
     uint8_t state;   /* enum place_state */
     uint8_t attempt; /* the next one, or the one under way */
-    int8_t what;
+    int16_t what;
 };
 
 struct itr_rounds_slot {
@@ -51,6 +51,7 @@ enum itr_status itr_rounds_begin(struct itr_rounds *rounds, const struct itr_rou
     begun.design.test = comparison.design;
     begun.size = comparison.design.baselines + design->candidates;
     for (uint32_t c = 0; c < design->candidates; c++) {
+        begun.any[c] = comparison;
         for (uint32_t s = 0; s < design->signatures; s++) {
             begun.comparisons[c][s] = comparison;
         }
@@ -60,7 +61,12 @@ enum itr_status itr_rounds_begin(struct itr_rounds *rounds, const struct itr_rou
         return itr_fail(err, ITR_E_LIMIT, 0, "the trials of a comparison cannot be numbered: its budget is too large");
     }
     begun.slots = calloc(design->ahead, sizeof *begun.slots);
-    if (begun.slots == NULL) {
+    begun.others[0] = calloc((1 + (size_t)design->candidates) * ITR_ROUNDS_OTHERS_MAX, sizeof *begun.others[0]);
+    for (uint32_t arm = 1; arm <= design->candidates && begun.others[0] != NULL; arm++) {
+        begun.others[arm] = begun.others[0] + (size_t)arm * ITR_ROUNDS_OTHERS_MAX;
+    }
+    if (begun.slots == NULL || begun.others[0] == NULL) {
+        itr_rounds_release(&begun);
         return itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory for %u rounds", (unsigned)design->ahead);
     }
     *rounds = begun;
@@ -69,6 +75,7 @@ enum itr_status itr_rounds_begin(struct itr_rounds *rounds, const struct itr_rou
 
 void itr_rounds_release(struct itr_rounds *rounds) {
     free(rounds->slots);
+    free(rounds->others[0]);
     *rounds = (struct itr_rounds){0};
 }
 
@@ -134,16 +141,20 @@ bool itr_rounds_take(struct itr_rounds *rounds, struct itr_rounds_trial *trial) 
 static bool is_whole(const struct itr_rounds *rounds, const struct itr_rounds_slot *slot) {
     for (uint32_t i = 0; i < rounds->size; i++) {
         const struct place *place = &slot->places[i];
-        if (rounds->arms[place->arm] == ITR_ROUNDS_OPEN && place->state != ANSWERED) {
+        bool has_ended = place->state == ANSWERED || place->state == GIVEN_UP;
+        if (rounds->arms[place->arm] == ITR_ROUNDS_OPEN && !has_ended) {
             return false;
         }
     }
     return true;
 }
 
+/* `baseline_hits`: by signature; behind them those of any kind. */
 static void judge_candidate(struct itr_rounds *rounds, uint32_t candidate, const uint32_t *baseline_hits, int what) {
-    bool any = rounds->design.signatures == 0;
-    for (uint32_t s = 0; s < rounds->design.signatures; s++) {
+    uint32_t signatures = rounds->design.signatures;
+    bool any = signatures == 0 || itr_comparison_round(&rounds->any[candidate], baseline_hits[signatures], what >= 0) ==
+                                      ITR_COMPARISON_CONTINUE;
+    for (uint32_t s = 0; s < signatures; s++) {
         any |= itr_comparison_round(&rounds->comparisons[candidate][s], baseline_hits[s], what == (int)s) ==
                ITR_COMPARISON_CONTINUE;
     }
@@ -153,14 +164,38 @@ static void judge_candidate(struct itr_rounds *rounds, uint32_t candidate, const
     }
 }
 
-static void judge(struct itr_rounds *rounds, const struct itr_rounds_slot *slot) {
-    uint32_t baseline_hits[ITR_ROUNDS_SIGNATURES_MAX] = {0};
+static void count_place(struct itr_rounds *rounds, const struct place *place, uint32_t *baseline_hits) {
+    int signatures = (int)rounds->design.signatures;
+    if (rounds->arms[place->arm] != ITR_ROUNDS_OPEN) {
+        return;
+    }
+    rounds->counted++;
+    baseline_hits[signatures] += place->arm == 0 && place->what >= 0 ? 1 : 0;
+    if (place->what >= signatures) {
+        rounds->others[place->arm][place->what - signatures]++;
+    } else if (place->what >= 0 && place->arm == 0) {
+        baseline_hits[place->what]++;
+    }
+}
+
+/* By number too, or a trial beyond the decision could turn it. False: without the baseline there is nothing to judge. */
+static bool leave_unreached(struct itr_rounds *rounds, const struct itr_rounds_slot *slot) {
     for (uint32_t i = 0; i < rounds->size; i++) {
         const struct place *place = &slot->places[i];
-        rounds->counted += rounds->arms[place->arm] == ITR_ROUNDS_OPEN ? 1 : 0;
-        if (place->arm == 0 && place->what >= 0) {
-            baseline_hits[place->what]++;
+        if (place->state == GIVEN_UP && rounds->arms[place->arm] == ITR_ROUNDS_OPEN) {
+            rounds->arms[place->arm] = ITR_ROUNDS_NOT_REACHED;
         }
+    }
+    return rounds->arms[0] == ITR_ROUNDS_OPEN;
+}
+
+static void judge(struct itr_rounds *rounds, const struct itr_rounds_slot *slot) {
+    uint32_t baseline_hits[ITR_ROUNDS_SIGNATURES_MAX + 1] = {0};
+    if (!leave_unreached(rounds, slot)) {
+        return;
+    }
+    for (uint32_t i = 0; i < rounds->size; i++) {
+        count_place(rounds, &slot->places[i], baseline_hits);
     }
     rounds->arm_rounds[0]++;
     for (uint32_t i = 0; i < rounds->size; i++) {
@@ -191,7 +226,8 @@ static void judge_all(struct itr_rounds *rounds) {
 }
 
 void itr_rounds_note(struct itr_rounds *rounds, const struct itr_rounds_trial *trial, int what) {
-    if (what < ITR_ROUNDS_VOID || what >= (int)rounds->design.signatures) {
+    int last = (int)rounds->design.signatures + ITR_ROUNDS_OTHERS_MAX - 1;
+    if (what < ITR_ROUNDS_VOID) {
         ITR_BUG("a trial came to %d", what);
     }
     rounds->ended++;
@@ -204,16 +240,17 @@ void itr_rounds_note(struct itr_rounds *rounds, const struct itr_rounds_trial *t
         ITR_BUG("trial %llu was not under way", (unsigned long long)trial->trial);
     }
     if (what == ITR_ROUNDS_VOID) {
-        place->state = FREE;
         place->attempt++;
-        if (place->attempt == ITR_ROUNDS_ATTEMPTS && rounds->arms[place->arm] == ITR_ROUNDS_OPEN) {
-            rounds->arms[place->arm] = ITR_ROUNDS_NOT_REACHED;
-        }
+        place->state = place->attempt == ITR_ROUNDS_ATTEMPTS ? GIVEN_UP : FREE;
     } else {
         place->state = ANSWERED;
-        place->what = (int8_t)what;
+        place->what = (int16_t)(what < last ? what : last);
     }
     judge_all(rounds);
+}
+
+uint64_t itr_rounds_trials(const struct itr_rounds *rounds, uint32_t arm) {
+    return rounds->arm_rounds[arm] * (arm == 0 ? rounds->design.test.baselines : 1);
 }
 
 uint64_t itr_rounds_beyond(const struct itr_rounds *rounds) {

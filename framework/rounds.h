@@ -19,13 +19,14 @@ enum {
     ITR_ROUNDS_SIGNATURES_MAX = 8,
     ITR_ROUNDS_ATTEMPTS = 8, /* of one trial; then its arm is held not to reach the point */
     ITR_ROUNDS_AHEAD_MAX = 4096,
+    ITR_ROUNDS_OTHERS_MAX = 256, /* kinds of other failures of an arm that are told apart; the last has all further ones */
 };
 
-/* What a trial came to, beside the number of a signature. */
+/* What a trial came to, beside the number of a signature. From design.signatures on it is a failure that is not compared
+ * here: its arm's other failure number `what - signatures`, in the caller's own numbering. */
 enum {
-    ITR_ROUNDS_PASS = -1,  /* as expected */
-    ITR_ROUNDS_OTHER = -2, /* a failure that is not compared here */
-    ITR_ROUNDS_VOID = -3,  /* the tool failed, or no shot was fired */
+    ITR_ROUNDS_PASS = -1, /* as expected */
+    ITR_ROUNDS_VOID = -2, /* the tool failed, or no shot was fired */
 };
 
 struct itr_rounds_design {
@@ -49,8 +50,12 @@ struct itr_rounds_slot; /* a round under way */
 struct itr_rounds {
     struct itr_rounds_design design;
     struct itr_comparison comparisons[ITR_ROUNDS_CANDIDATES_MAX][ITR_ROUNDS_SIGNATURES_MAX];
+    /* Of failures of any kind together: one that only takes the place of another is no fix. Begun where signatures are compared;
+     * a candidate is open until this is decided, too. */
+    struct itr_comparison any[ITR_ROUNDS_CANDIDATES_MAX];
     enum itr_rounds_arm_state arms[1 + ITR_ROUNDS_CANDIDATES_MAX];
     uint64_t arm_rounds[1 + ITR_ROUNDS_CANDIDATES_MAX]; /* judged while it was open */
+    uint64_t *others[1 + ITR_ROUNDS_CANDIDATES_MAX]; /* of these rounds, failures that are not compared: ITR_ROUNDS_OTHERS_MAX */
     uint32_t size;    /* trials a round */
     uint64_t judged;  /* rounds, from the first on */
     uint64_t taken;   /* trials handed out */
@@ -81,8 +86,11 @@ uint64_t itr_rounds_numbers(const struct itr_rounds *rounds);
 
 /* The next trial to run; false: none now. None at all any more if `over`; else as many as are under way must end first. */
 bool itr_rounds_take(struct itr_rounds *rounds, struct itr_rounds_trial *trial);
-/* What a trial that was taken came to: ITR_ROUNDS_… or the number of a signature. Judges every round that is whole then. */
+/* What a trial that was taken came to: ITR_ROUNDS_… or the number of a failure. Judges every round that is whole then. */
 void itr_rounds_note(struct itr_rounds *rounds, const struct itr_rounds_trial *trial, int what);
+
+/* Trials of an arm in the rounds that were judged while it was open. */
+uint64_t itr_rounds_trials(const struct itr_rounds *rounds, uint32_t arm);
 
 /* Trials with an answer that no round took in: under way at the decision, or of a round that never became whole. */
 uint64_t itr_rounds_beyond(const struct itr_rounds *rounds);

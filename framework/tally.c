@@ -116,6 +116,11 @@ void itr_tally_add(struct itr_tally *tally, const struct itr_row *row) {
     add_place(tally, row, row->outcome != tally->expect && !was_missed(tally, row->outcome));
 }
 
+size_t itr_tally_place_of(const struct itr_tally *tally, const char *signature) {
+    const struct itr_tally_signature *found = find(tally, signature);
+    return found != NULL ? (size_t)(found - tally->signatures) : SIZE_MAX;
+}
+
 uint64_t itr_tally_count_of(const struct itr_tally *tally, const char *signature) {
     const struct itr_tally_signature *found = find(tally, signature);
     return found != NULL ? found->count : 0;

@@ -61,6 +61,8 @@ void itr_tally_release(struct itr_tally *tally);
 
 /* How often a signature was counted so far; 0 for one never seen. */
 uint64_t itr_tally_count_of(const struct itr_tally *tally, const char *signature);
+/* Its place among the tally's signatures, which stays; SIZE_MAX for one never seen, or counted with others. */
+size_t itr_tally_place_of(const struct itr_tally *tally, const char *signature);
 
 /* Trials that say something about the runtime: all but those in which the tool failed or, where a shot
  * was to be fired, none was. */

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-enum { ARMS = 3, GROUPS = 4, KINDS = 3, CELLS = ARMS * GROUPS };
+enum { ARMS = 3, GROUPS = 4, KINDS = 3, CELLS = ARMS * GROUPS, OTHERS = 1 << 20 };
 
 /* A control, two points, a guard's case: how often each arm fails there, by kind of failure. */
 enum { CONTROL, FIRST, SECOND, OTHER };
@@ -82,14 +82,16 @@ static int fire(struct world *world, const struct itr_campaign_rounds *part, con
         if (unit < rate) {
             row.outcome = outcomes[k];
             row.signature = failures[k];
-            what = ITR_ROUNDS_OTHER;
+            what = OTHERS;
         }
         unit -= rate;
     }
-    for (uint32_t s = 0; what == ITR_ROUNDS_OTHER && s < part->rounds->design.signatures; s++) {
+    for (uint32_t s = 0; what == OTHERS && s < part->rounds->design.signatures; s++) {
         what = itr_matches(part->signatures[s], row.signature) ? (int)s : what;
     }
     itr_tally_add(&world->summary.tallies[cell], &row);
+    what = what == OTHERS ? (int)(part->rounds->design.signatures + itr_tally_place_of(&world->summary.tallies[cell], row.signature))
+                          : what;
     world->ran++;
     return what;
 }
@@ -320,11 +322,14 @@ static void reports_say_what_was_found(void **state) {
     run(&world);
 
     itr_report_compare(&text, &world.compare, &world.summary);
-    has(&text, "half|done\\x1b: fixed in part; not worse elsewhere (other cases: 1)");
+    has(&text, "half|done\\x1b: fixed in part: at 1 of 2 points; not worse elsewhere (other cases: 1)");
     has(&text, "mine: fixed; worse elsewhere");
     has(&text, "case-2 at W1: not fixed");
     has(&text, "hang CTRL_C: not fixed");
-    has(&text, "candidate 0 of 8 (at most ");
+    has(&text, "\n      mine    0 of 8 (at most ");
+    has(&text, "\n      go1.26  8 of 8: 100 % [63.1, 100]\n");
+    has(&text, "other failures: 0 of 8 before, 0 of 8 now (at most ");
+    has(&text, " that were announced (");
     has(&text, "worse at case-3 at W1: fatal new: baseline 0 of 100, candidate ");
     has(&text, "Fisher's p ");
 
