@@ -237,7 +237,11 @@ static enum itr_status plan_point(struct itr_compare *compare, const struct itr_
     }
     if (status == ITR_OK && design.test.rounds_max == 0) {
         status = itr_comparison_budget(&comparison, rate, &design.test.rounds_max, err);
+        if (design.test.rounds_max < ITR_COMPARE_ROUNDS_LEAST) {
+            design.test.rounds_max = ITR_COMPARE_ROUNDS_LEAST;
+        }
     }
+    design.rounds_least = ITR_COMPARE_ROUNDS_LEAST;
     return status == ITR_OK ? add_part(compare, group, &design, parts, count, err) : status;
 }
 
