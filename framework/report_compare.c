@@ -456,6 +456,8 @@ void itr_report_compare_markdown(struct itr_text *out, const struct itr_compare 
             add_table(out, compare, summary, c);
         }
     }
+    itr_text_add(out, "\n");
+    add_trials(out, compare, summary);
     itr_text_printf(out, "\nIntervals: 95 %%, exact. A false \"fixed\" comes with a chance of at most %g, a drop that is missed %g.\n",
                     test->alpha, test->beta);
     itr_text_release(&sentence);
