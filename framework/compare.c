@@ -95,7 +95,12 @@ static void judge_controls(struct itr_compare *compare, const struct itr_summary
         for (uint32_t arm = 0; arm <= compare->candidates && ran; arm++) {
             const struct itr_cell *cell = &summary->cells[group->cells[arm]];
             struct itr_verdict verdict;
-            itr_judge(cell, &summary->tallies[group->cells[arm]], &verdict);
+            struct itr_tally answered = summary->tallies[group->cells[arm]];
+            if (cell->expect != ITR_OUTCOME_TOOL_ERROR && itr_tally_valid(&answered) > 0) { /* the others were repeated */
+                answered.trials -= answered.outcomes[ITR_OUTCOME_TOOL_ERROR];
+                answered.outcomes[ITR_OUTCOME_TOOL_ERROR] = 0;
+            }
+            itr_judge(cell, &answered, &verdict);
             bool fine = verdict.judgement == ITR_JUDGEMENT_EXPECTED || verdict.judgement == ITR_JUDGEMENT_KNOWN ||
                         verdict.judgement == ITR_JUDGEMENT_SKIPPED;
             if (!fine && !compare->broken[arm]) {
@@ -237,7 +242,11 @@ static enum itr_status plan_point(struct itr_compare *compare, const struct itr_
     }
     if (status == ITR_OK && design.test.rounds_max == 0) {
         status = itr_comparison_budget(&comparison, rate, &design.test.rounds_max, err);
+        if (design.test.rounds_max < ITR_COMPARE_ROUNDS_LEAST) {
+            design.test.rounds_max = ITR_COMPARE_ROUNDS_LEAST;
+        }
     }
+    design.rounds_least = ITR_COMPARE_ROUNDS_LEAST;
     return status == ITR_OK ? add_part(compare, group, &design, parts, count, err) : status;
 }
 

@@ -16,6 +16,7 @@ enum {
     ITR_COMPARE_ARMS_MAX = 1 + ITR_ROUNDS_CANDIDATES_MAX, /* [0] is the baseline */
     ITR_COMPARE_PILOT = 64,        /* trials of the baseline at each point, */
     ITR_COMPARE_PILOT_MORE = 448,  /* and where it failed in fewer than 3 of them, so many more */
+    ITR_COMPARE_ROUNDS_LEAST = 40, /* of a candidate that is fixed: with 8, nothing could be said of what came in its place */
     ITR_COMPARE_GROUPS_MAX = 1024,
 };
 

@@ -278,8 +278,8 @@ static void add_rounds(struct itr_text *out, const struct itr_compare *compare, 
         rounds = comparisons[s].rounds > rounds ? comparisons[s].rounds : rounds;
         ended = ended && comparisons[s].verdict != ITR_COMPARISON_CONTINUE;
     }
-    itr_text_printf(out, "    %s after round %" PRIu64 " of at most %" PRIu64 ", each of %" PRIu32 " baseline trial%s and one of each candidate",
-                    ended ? "ended" : "cut short", rounds, design->rounds_max, design->baselines, design->baselines == 1 ? "" : "s");
+    itr_text_printf(out, "    %s in round %" PRIu64 " of at most %" PRIu64 ", each of %" PRIu32 " baseline trial%s and one of each candidate",
+                    ended ? "decided" : "cut short", rounds, design->rounds_max, design->baselines, design->baselines == 1 ? "" : "s");
     if (beyond > 0) {
         itr_text_printf(out, "; %" PRIu64 " more were under way, and decide nothing", beyond);
     }
@@ -456,6 +456,8 @@ void itr_report_compare_markdown(struct itr_text *out, const struct itr_compare 
             add_table(out, compare, summary, c);
         }
     }
+    itr_text_add(out, "\n");
+    add_trials(out, compare, summary);
     itr_text_printf(out, "\nIntervals: 95 %%, exact. A false \"fixed\" comes with a chance of at most %g, a drop that is missed %g.\n",
                     test->alpha, test->beta);
     itr_text_release(&sentence);

@@ -85,6 +85,10 @@ static json_t *candidate_to_json(const struct itr_compare *compare, const struct
                              itr_compare_verdict_name(result->verdict), "sentence",
                              itr_record_clean(itr_text_string(&sentence)), "worse_elsewhere", (json_int_t)result->worse,
                              "points", points, "others", others);
+    if (sentence.no_memory) { /* no half sentence */
+        json_decref(json);
+        json = NULL;
+    }
     itr_text_release(&sentence);
     return json;
 }

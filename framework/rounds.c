@@ -152,14 +152,16 @@ static bool is_whole(const struct itr_rounds *rounds, const struct itr_rounds_sl
 /* `baseline_hits`: by signature; behind them those of any kind. */
 static void judge_candidate(struct itr_rounds *rounds, uint32_t candidate, const uint32_t *baseline_hits, int what) {
     uint32_t signatures = rounds->design.signatures;
+    bool fixed = signatures > 0;
     bool any = signatures == 0 || itr_comparison_round(&rounds->any[candidate], baseline_hits[signatures], what >= 0) ==
                                       ITR_COMPARISON_CONTINUE;
     for (uint32_t s = 0; s < signatures; s++) {
         any |= itr_comparison_round(&rounds->comparisons[candidate][s], baseline_hits[s], what == (int)s) ==
                ITR_COMPARISON_CONTINUE;
+        fixed = fixed && rounds->comparisons[candidate][s].verdict == ITR_COMPARISON_FIXED;
     }
     rounds->arm_rounds[1 + candidate]++;
-    if (!any) {
+    if (!any && (!fixed || rounds->arm_rounds[1 + candidate] >= rounds->design.rounds_least)) {
         rounds->arms[1 + candidate] = ITR_ROUNDS_DECIDED;
     }
 }

@@ -33,6 +33,7 @@ struct itr_rounds_design {
     struct itr_comparison_design test; /* rounds_max is never 0; baselines 0: the default */
     uint32_t candidates; /* up to the maximum; 0: the baseline alone */
     uint32_t signatures; /* that are compared; 0: nothing is decided, all rounds are run */
+    uint32_t rounds_least; /* of a candidate that is fixed, so that failures in place of those that are compared come to light */
     uint32_t ahead;      /* rounds that may be under way, from 1 */
     uint64_t seed;
     uint64_t first_trial; /* the first of itr_rounds_numbers() trial numbers that are this comparison's alone */

@@ -4,6 +4,7 @@
  * The linker puts the functions below before the allocator of the program (--wrap); the libraries are told of them. */
 #include "framework/casefile.h"
 #include "framework/classify.h"
+#include "framework/compare.h"
 #include "framework/folder.h"
 #include "framework/json.h"
 #include "framework/overlay.h"
@@ -452,6 +453,78 @@ static void records(void **state) {
     refuse_each(write_record, 50);
 }
 
+/* ---- a comparison ---- */
+
+/* A point and another case, each with a baseline and a candidate; the baseline alone fails, at the point. */
+enum { COMPARED_GROUPS = 2, COMPARED_CELLS = 2 * COMPARED_GROUPS };
+
+static struct itr_cell compared_cells[COMPARED_CELLS];
+static struct itr_tally compared_tallies[COMPARED_CELLS];
+
+static void answer_all(struct itr_summary *summary, const struct itr_campaign_rounds *part) {
+    struct itr_rounds_trial trial;
+    while (itr_rounds_take(part->rounds, &trial)) {
+        size_t cell = part->cells[trial.arm];
+        bool fails = cell == 0;
+        struct itr_row row = {.trial = trial.trial,
+                              .outcome = fails ? ITR_OUTCOME_CRASH : ITR_OUTCOME_DELIVERED,
+                              .signature = fails ? "crash AV somewhere" : "",
+                              .fired_after_load_ns = INT64_MIN,
+                              .sweep_index = -1};
+        itr_tally_add(&summary->tallies[cell], &row);
+        itr_rounds_note(part->rounds, &trial, fails ? 0 : ITR_ROUNDS_PASS);
+    }
+}
+
+static enum itr_status run_comparison(struct itr_compare *compare, struct itr_summary *summary, struct itr_error *err) {
+    struct itr_campaign_rounds parts[COMPARED_GROUPS];
+    size_t count = 0;
+    compare->groups = calloc(COMPARED_GROUPS, sizeof *compare->groups);
+    if (compare->groups == NULL) {
+        return itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory");
+    }
+    compare->group_count = COMPARED_GROUPS;
+    for (size_t i = 0; i < COMPARED_CELLS; i++) {
+        compared_cells[i].expect = ITR_OUTCOME_DELIVERED;
+        itr_tally_begin(&compared_tallies[i], ITR_OUTCOME_DELIVERED, 0, 0);
+        compare->groups[i / 2].kind = i / 2 == 0 ? ITR_COMPARE_POINT : ITR_COMPARE_GUARD;
+        compare->groups[i / 2].cells[i % 2] = i;
+    }
+    enum itr_status status = ITR_OK;
+    do {
+        status = itr_compare_next(compare, summary, parts, &count, err);
+        for (size_t i = 0; i < count && status == ITR_OK; i++) {
+            answer_all(summary, &parts[i]);
+        }
+    } while (status == ITR_OK && count > 0);
+    return status == ITR_OK ? itr_compare_judge(compare, summary, err) : status;
+}
+
+static enum itr_status compare_arms(struct itr_error *err) {
+    struct itr_summary summary = {.cells = compared_cells, .tallies = compared_tallies, .count = COMPARED_CELLS};
+    struct itr_compare compare = {
+        .options = {.test = {.alpha = 0.01, .beta = 0.01}, .jobs = 2, .seed = 1, .guard_count = 10}, .candidates = 1};
+    enum itr_status status = run_comparison(&compare, &summary, err);
+    for (size_t i = 0; i < COMPARED_CELLS; i++) {
+        if (compared_tallies[i].no_memory && status == ITR_OK) { /* the campaign says so */
+            status = itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory");
+        }
+    }
+    if (status == ITR_OK) {
+        assert_int_equal(compare.results[0].verdict, ITR_COMPARE_IS_FIXED);
+    }
+    itr_compare_release(&compare);
+    for (size_t i = 0; i < COMPARED_CELLS; i++) {
+        itr_tally_release(&compared_tallies[i]);
+    }
+    return status;
+}
+
+static void comparisons(void **state) {
+    (void)state;
+    refuse_each(compare_arms, 8);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(case_files),
@@ -463,6 +536,7 @@ int main(void) {
         cmocka_unit_test(classifying),
         cmocka_unit_test(output_that_was_not_kept_is_a_failure_of_the_tool),
         cmocka_unit_test(records),
+        cmocka_unit_test(comparisons),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
