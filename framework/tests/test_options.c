@@ -96,7 +96,7 @@ static void arms_keep_their_commas(void **state) {
         assert_refused(READ("compare", "x", "--alpha", wrong[i]), "--alpha", "a number above 0");
     }
     assert_refused(READ("run", "x", "--alpha", "0.1"), "--alpha", "does not go with this command");
-    assert_refused(READ("run", "x", "--format", "markdown"), "markdown", "compare's alone");
+    assert_refused(READ("run", "x", "--format", "markdown"), "markdown", "for compare and matrix");
 }
 
 static void without_options_there_are_defaults(void **state) {
