@@ -74,9 +74,10 @@ static int show(const struct itr_options *options, const struct itr_summary *sum
     struct itr_matrix matrix = {0};
     struct itr_error error = {0};
     json_t *json = NULL;
-    int code = itr_summary_exit_code(summary);
+    int code = ITR_EXIT_EXPECTED;
     enum itr_status status = itr_matrix_make(&matrix, summary, options->alpha > 0 ? options->alpha : DEFAULT_ALPHA, &error);
     if (status == ITR_OK) {
+        code = itr_matrix_exit_code(&matrix, summary);
         status = write_json(&matrix, summary, &json, &error);
     }
     if (status != ITR_OK) {

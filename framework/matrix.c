@@ -400,8 +400,9 @@ static enum itr_status find_changes(const struct making *making) {
     for (size_t t = 0; t < matrix->table_count && status == ITR_OK; t++) {
         const struct itr_matrix_table *table = &matrix->tables[t];
         for (size_t i = 0; i < table->row_count * table->column_count; i++) {
-            unsigned change = table->rows[i / table->column_count].entries[i % table->column_count].change;
-            matrix->changed += (change & ~(unsigned)ITR_MATRIX_OTHER) != 0 ? 1 : 0;
+            const struct itr_matrix_entry *entry = &table->rows[i / table->column_count].entries[i % table->column_count];
+            matrix->tested += entry->state == ITR_MATRIX_TESTED ? 1 : 0;
+            matrix->changed += (entry->change & ~(unsigned)ITR_MATRIX_OTHER) != 0 ? 1 : 0;
         }
     }
     return status;
@@ -427,6 +428,11 @@ enum itr_status itr_matrix_make(struct itr_matrix *matrix, const struct itr_summ
         itr_matrix_release(matrix);
     }
     return status;
+}
+
+int itr_matrix_exit_code(const struct itr_matrix *matrix, const struct itr_summary *summary) {
+    int code = itr_summary_exit_code(summary);
+    return code == 0 && matrix->tested == 0 ? 3 : code;
 }
 
 void itr_matrix_release(struct itr_matrix *matrix) {

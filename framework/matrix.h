@@ -77,6 +77,7 @@ struct itr_matrix {
     struct itr_matrix_test *tests;
     struct itr_other *counts; /* one a test; is_worse: it is a change */
     size_t test_count;
+    size_t tested;  /* entries */
     size_t changed; /* entries with a change, ITR_MATRIX_OTHER not counted */
 };
 
@@ -85,6 +86,10 @@ struct itr_matrix {
 ITR_MUST_USE enum itr_status itr_matrix_make(struct itr_matrix *matrix, const struct itr_summary *summary, double alpha,
                                              struct itr_error *err);
 void itr_matrix_release(struct itr_matrix *matrix);
+
+/* That of the campaign (summary.h), but 3 in place of 0 where controls alone were tested. Changes between versions do not count:
+ * each cell is held against what its case says of that version. */
+int itr_matrix_exit_code(const struct itr_matrix *matrix, const struct itr_summary *summary);
 
 /* The entry's failures by signature, most frequent first: up to `most`, borrowed from the summary, go to `list`. Returns how many
  * there are in all. */

@@ -427,7 +427,9 @@ static void add_end(const struct printing *printing) {
         add_name(printing, summary->folder);
     }
     itr_text_add(out, summary->interrupted ? ": cut short, initrace matrix --resume --output DIR goes on\n" : "\n");
-    if (itr_judge_no_verdict(summary->cells, summary->verdicts, summary->count, why, sizeof why)) {
+    if (matrix->tested == 0) {
+        itr_text_printf(out, "%sno verdict: nothing was tested at any point\n", printing->markdown ? "\n" : "");
+    } else if (itr_judge_no_verdict(summary->cells, summary->verdicts, summary->count, why, sizeof why)) {
         itr_text_printf(out, "%sno verdict: %s\n", printing->markdown ? "\n" : "", why);
     }
 }

@@ -138,7 +138,7 @@ json_t *itr_matrix_to_json(const struct itr_matrix *matrix, const struct itr_sum
     }
     return json_pack("{s:i, s:o, s:o, s:b, s:i, s:f, s:I, s:I, s:I, s:f, s:o}", "format", ITR_MATRIX_FORMAT, "folder",
                      itr_record_clean(summary->folder), "seed", itr_json_hex(summary->seed), "finished", (int)!summary->interrupted,
-                     "exit_code", itr_summary_exit_code(summary), "alpha", matrix->alpha, "tests", (json_int_t)matrix->test_count,
+                     "exit_code", itr_matrix_exit_code(matrix, summary), "alpha", matrix->alpha, "tests", (json_int_t)matrix->test_count,
                      "changes", (json_int_t)matrix->changed, "trials", (json_int_t)trials, "elapsed_s", summary->elapsed_s, "tables",
                      tables);
 }
