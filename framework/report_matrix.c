@@ -417,7 +417,7 @@ static void add_end(const struct printing *printing) {
                     "▼ more seldom, ≠ otherwise; at most %g for any of these by chance (Fisher's exact test, Holm over %zu). ~ otherwise, but "
                     "too few to tell. ! not what the case expects or knows; in parentheses: a control failed, nothing is known.\n",
                     matrix->alpha, matrix->test_count);
-    itr_text_printf(out, "%s%zu changes in %zu tables; %" PRIu64 " trials", printing->markdown ? "\n" : "", matrix->changed, matrix->table_count, trials);
+    itr_text_printf(out, "%schanges between versions: %zu; %" PRIu64 " trials", printing->markdown ? "\n" : "", matrix->changed, trials);
     if (summary->elapsed_s > 0) {
         itr_text_printf(out, " in %.0f s", summary->elapsed_s);
     }
@@ -434,29 +434,45 @@ static void add_end(const struct printing *printing) {
     }
 }
 
+static void add_title(const struct printing *printing) {
+    const struct itr_cell *cell = &printing->summary->cells[printing->table->like];
+    itr_text_add(printing->out, printing->markdown ? "### " : "");
+    add_name(printing, cell->case_name);
+    itr_text_printf(printing->out, " (%s", cell->system);
+    itr_text_add(printing->out, cell->arm[0] != '\0' ? ", every Go changed by " : "");
+    add_name(printing, cell->arm);
+    itr_text_add(printing->out, printing->markdown ? ")\n\n" : ")\n");
+}
+
+/* In Markdown a list has an empty line before it. */
+static void add_notes(struct printing *printing) {
+    struct itr_text *out = printing->out;
+    struct itr_text notes = {.ceiling = out->ceiling};
+    printing->out = &notes;
+    add_legend(printing);
+    add_controls(printing);
+    add_changes(printing);
+    add_entries(printing);
+    printing->out = out;
+    itr_text_add(out, printing->markdown && notes.length > 0 ? "\n" : "");
+    itr_text_append(out, itr_text_string(&notes), notes.length);
+    out->truncated = out->truncated || notes.truncated;
+    out->no_memory = out->no_memory || notes.no_memory;
+    itr_text_release(&notes);
+}
+
 static void report(struct printing *printing, int width) {
     for (size_t t = 0; t < printing->matrix->table_count; t++) {
-        const struct itr_matrix_table *table = &printing->matrix->tables[t];
-        const struct itr_cell *cell = &printing->summary->cells[table->like];
-        printing->table = table;
+        printing->table = &printing->matrix->tables[t];
         printing->legend = (struct legend){0};
         itr_text_add(printing->out, t > 0 ? "\n" : "");
-        itr_text_add(printing->out, printing->markdown ? "### " : "");
-        add_name(printing, cell->case_name);
-        itr_text_printf(printing->out, " (%s", cell->system);
-        itr_text_add(printing->out, cell->arm[0] != '\0' ? ", every Go changed by " : "");
-        add_name(printing, cell->arm);
-        itr_text_add(printing->out, printing->markdown ? ")\n\n" : ")\n");
+        add_title(printing);
         if (printing->markdown) {
             add_markdown_table(printing);
-            itr_text_add(printing->out, "\n");
         } else {
             add_table(printing, width);
         }
-        add_legend(printing);
-        add_controls(printing);
-        add_changes(printing);
-        add_entries(printing);
+        add_notes(printing);
     }
     add_end(printing);
 }

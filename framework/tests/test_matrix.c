@@ -356,7 +356,7 @@ static void a_table_is_readable(void **state) {
     assert_has(shown, "\n  ▼ go1.22.12 at time against go1.19.8: 1 of 300, before 299 of 300 (p ");
     assert_has(shown, "\n  go1.19.8 at runtime.main: skipped: no symbol runtime.main in minimal\n");
     assert_has(shown, "\n  ! go1.22.12 at runtime.main: finding: crash AV: 40 of 40 trials");
-    assert_has(shown, "\n1 changes in 1 tables; 985 trials, seed 0x7, in /tmp/campaign\nno verdict: a control failed\n");
+    assert_has(shown, "\nchanges between versions: 1; 985 trials, seed 0x7, in /tmp/campaign\nno verdict: a control failed\n");
 }
 
 static void versions_that_do_not_fit_go_below(void **state) {
