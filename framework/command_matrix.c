@@ -124,6 +124,9 @@ int itr_command_matrix(struct itr_options *options, const struct itr_layout *lay
         campaign.output = options->output != NULL ? options->output : output;
         status = itr_campaign_run(&campaign, layout, cells.items, cells.count, &summary, &error);
     }
+    if (options->resume) {
+        summary.elapsed_s = 0; /* of the last part alone: it says nothing of all trials */
+    }
     int code = status == ITR_OK ? show(options, &summary) : itr_complain(&error);
     itr_summary_release(&summary);
     free(cells.items);

@@ -96,6 +96,7 @@ static enum itr_status note_cell(const struct making *making, size_t index) {
             return no_memory(making);
         }
         table->rows = grown;
+        table->like = table->row_count == 0 ? index : table->like; /* a control may have no Go */
         grown[table->row_count++] = (struct itr_matrix_row){.like = index};
     }
     if (find_column(making, table, cell) == table->column_count) {

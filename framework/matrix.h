@@ -53,7 +53,7 @@ struct itr_matrix_column {
 };
 
 struct itr_matrix_table {
-    size_t like; /* a cell of that case */
+    size_t like; /* a cell of that case, no control if there is another */
     struct itr_matrix_column *columns; /* oldest version first */
     size_t column_count;
     struct itr_matrix_row *rows; /* in the campaign's order */

@@ -412,11 +412,11 @@ static void add_end(const struct printing *printing) {
     for (size_t i = 0; i < summary->count; i++) {
         trials += summary->tallies[i].trials;
     }
-    itr_text_printf(out,
-                    "\nShots that failed, in %%, with 95 %% intervals; a letter is a signature. Against the version to the left: ▲ more often, "
-                    "▼ more seldom, ≠ otherwise; at most %g for any of these by chance (Fisher's exact test, Holm over %zu). ~ otherwise, but "
-                    "too few to tell. ! not what the case expects or knows; in parentheses: a control failed, nothing is known.\n",
-                    matrix->alpha, matrix->test_count);
+    const char *end = printing->markdown ? " " : "\n";
+    itr_text_printf(out, "\nShots that failed, in %%, with 95 %% intervals; a letter is a signature. Against the version to the left:%s", end);
+    itr_text_printf(out, "▲ more often, ▼ more seldom, ≠ otherwise; any of these by chance: at most %g (Fisher's exact test, Holm over %zu).%s", matrix->alpha,
+                    matrix->test_count, end);
+    itr_text_printf(out, "~ otherwise, but too few to tell. ! not what the case expects or knows. In parentheses: a control or the tool failed.\n");
     itr_text_printf(out, "%schanges between versions: %zu; %" PRIu64 " trials", printing->markdown ? "\n" : "", matrix->changed, trials);
     if (summary->elapsed_s > 0) {
         itr_text_printf(out, " in %.0f s", summary->elapsed_s);

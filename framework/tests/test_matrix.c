@@ -246,6 +246,7 @@ static void versions_that_are_the_same_are_seldom_marked(void **state) {
     static const double rates[POINTS][2] = {{0, 0}, {0.02, 0.02}, {0.1, 0}, {0.3, 0.3}, {0.5, 0.1}, {1, 0}};
     static const double alpha = 0.05;
     unsigned marked = 0;
+    tear_down(state);
     for (uint64_t seed = 0; seed < CAMPAIGNS; seed++) {
         struct itr_random random = itr_random_of("matrix", 1, seed);
         set_up(state);
@@ -357,6 +358,19 @@ static void a_table_is_readable(void **state) {
     assert_has(shown, "\n  go1.19.8 at runtime.main: skipped: no symbol runtime.main in minimal\n");
     assert_has(shown, "\n  ! go1.22.12 at runtime.main: finding: crash AV: 40 of 40 trials");
     assert_has(shown, "\nchanges between versions: 1; 985 trials, seed 0x7, in /tmp/campaign\nno verdict: a control failed\n");
+}
+
+static void what_changes_every_go_is_told(void **state) {
+    (void)state;
+    add_control("one", "no-library", "", false);
+    size_t cell = lose("one", "time", "go1.19.8-0123456789abcdef", 0, 40, "");
+    snprintf(summary.cells[cell].arm, sizeof summary.cells[cell].arm, "sigurg-forwarded");
+    make(0.01);
+    assert_has(as_text(0), "one (linux, every Go changed by sigurg-forwarded)\n  at    trials  go1.19.8\n");
+    json_t *json = itr_matrix_to_json(&matrix, &summary);
+    const json_t *table = json_array_get(json_object_get(json, "tables"), 0);
+    assert_string_equal(json_string_value(json_object_get(table, "arm")), "sigurg-forwarded");
+    json_decref(json);
 }
 
 static void versions_that_do_not_fit_go_below(void **state) {
@@ -531,6 +545,7 @@ int main(void) {
         TEST(what_cannot_be_is_refused),
         TEST(signatures_come_by_frequency),
         REPORT(a_table_is_readable),
+        REPORT(what_changes_every_go_is_told),
         REPORT(versions_that_do_not_fit_go_below),
         REPORT(markdown_is_a_table),
         REPORT(hostile_signatures_are_only_text),
