@@ -366,7 +366,7 @@ static void what_changes_every_go_is_told(void **state) {
     size_t cell = lose("one", "time", "go1.19.8-0123456789abcdef", 0, 40, "");
     snprintf(summary.cells[cell].arm, sizeof summary.cells[cell].arm, "sigurg-forwarded");
     make(0.01);
-    assert_has(as_text(0), "one (linux, every Go changed by sigurg-forwarded)\n  at    trials  go1.19.8\n");
+    assert_has(as_text(0), "one (linux, every Go changed by sigurg-forwarded)\n  at        trials  go1.19.8\n");
     json_t *json = itr_matrix_to_json(&matrix, &summary);
     const json_t *table = json_array_get(json_object_get(json, "tables"), 0);
     assert_string_equal(json_string_value(json_object_get(table, "arm")), "sigurg-forwarded");
