@@ -106,6 +106,11 @@ target_compile_definitions(self_campaign PRIVATE "INITRACE_PROGRAM=\"$<TARGET_FI
                            "INITRACE_KEEPER=\"$<TARGET_FILE:self_keeper>\"")
 set_tests_properties(self.campaign PROPERTIES TIMEOUT 600)
 
+itr_cmocka_test(self framework/tests/self_matrix.c)
+add_dependencies(self_matrix initrace golibs host_misbehave host_library_host plainlib_plain)
+target_compile_definitions(self_matrix PRIVATE "INITRACE_PROGRAM=\"$<TARGET_FILE:initrace>\"")
+set_tests_properties(self.matrix PROPERTIES TIMEOUT 600)
+
 itr_cmocka_test(self framework/tests/self_triage.c)
 add_dependencies(self_triage initrace)
 target_compile_definitions(self_triage PRIVATE "INITRACE_PROGRAM=\"$<TARGET_FILE:initrace>\""

@@ -2,8 +2,6 @@
 #include "framework/commands.h"
 
 #include "framework/campaign.h"
-#include "framework/folder.h"
-#include "framework/golib.h"
 #include "framework/report.h"
 #include "framework/run_options.h"
 
@@ -11,46 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Cells, seed and rest of a campaign that is to go on. */
-static enum itr_status read_resumed(const struct itr_options *options, const struct itr_layout *layout,
-                                    struct itr_cells *cells, struct itr_campaign_options *campaign, struct itr_error *err) {
-    json_t *json = NULL;
-    if (options->output == NULL || options->words.count > 0) {
-        return itr_fail(err, ITR_E_USAGE, 0, "--resume goes with --output DIR alone: the cases come from that folder");
-    }
-    enum itr_status status = itr_folder_read_campaign(options->output, &json, err);
-    if (status != ITR_OK) {
-        return status;
-    }
-    const json_t *list = json_object_get(json, "cells");
-    cells->items = calloc(json_array_size(list) + 1, sizeof *cells->items);
-    if (cells->items == NULL) {
-        json_decref(json);
-        return itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory reading %s", options->output);
-    }
-    for (size_t i = 0; i < json_array_size(list) && status == ITR_OK; i++) {
-        status = itr_cell_from_json(json_array_get(list, i), &cells->items[i], err);
-        cells->count++;
-        if (status == ITR_OK && cells->items[i].go[0] != '\0') {
-            status = itr_golib_use(layout, cells->items[i].go, err);
-        }
-    }
-    if (status == ITR_OK && json_integer_value(json_object_get(json, "duration_ns")) != 0) {
-        status = itr_fail(err, ITR_E_USAGE, 0, "%s ran by --duration: only campaigns with --count can be resumed",
-                          options->output);
-    }
-    if (status == ITR_OK && (cells->count == 0 || !itr_json_from_hex(json_object_get(json, "seed"), &campaign->seed))) {
-        status = itr_fail(err, ITR_E_FORMAT, 0, "%s/campaign.json has no cells or no seed", options->output);
-    }
-    if (status == ITR_OK) {
-        status = itr_run_check_recorder(cells->items, cells->count, err);
-    }
-    campaign->until_fail = json_is_true(json_object_get(json, "until_fail"));
-    campaign->resume = true;
-    json_decref(json);
-    return status;
-}
 
 static enum itr_status check(const struct itr_options *options, struct itr_error *err) {
     if (options->duration_ns > 0 && options->has_count) {
@@ -93,7 +51,7 @@ int itr_command_run(struct itr_options *options, const struct itr_layout *layout
     itr_run_selection(options, &selection);
     selection.arm = arm;
     if (status == ITR_OK && options->resume) {
-        status = read_resumed(options, layout, &cells, &campaign, &error);
+        status = itr_run_resume(options, layout, &cells, &campaign, &error);
     } else if (status == ITR_OK) {
         status = itr_run_cells(options, layout, &selection, &cells, &error);
     }

@@ -20,6 +20,7 @@ int itr_command_list(const struct itr_options *options, const struct itr_layout 
 int itr_command_run(struct itr_options *options, const struct itr_layout *layout, int argc, char **argv);
 int itr_command_locate(struct itr_options *options, const struct itr_layout *layout, int argc, char **argv);
 int itr_command_compare(struct itr_options *options, const struct itr_layout *layout, int argc, char **argv);
+int itr_command_matrix(struct itr_options *options, const struct itr_layout *layout, int argc, char **argv);
 int itr_command_replay(struct itr_options *options, const struct itr_layout *layout);
 int itr_command_build(const struct itr_options *options, const struct itr_layout *layout);
 int itr_command_report(const struct itr_options *options);

@@ -12,7 +12,7 @@ static int run_command(struct itr_options *options, int argc, char **argv) {
     bool starts_processes = options->command == ITR_COMMAND_RUN || options->command == ITR_COMMAND_LOCATE ||
                             options->command == ITR_COMMAND_REPLAY || options->command == ITR_COMMAND_DOCTOR ||
                             options->command == ITR_COMMAND_BUILD ||
-                            options->command == ITR_COMMAND_COMPARE;
+                            options->command == ITR_COMMAND_COMPARE || options->command == ITR_COMMAND_MATRIX;
     if (itr_layout_find(&layout, &error) != ITR_OK || (starts_processes && itrp_guard_enter(&error) != ITR_OK)) {
         return itr_complain(&error);
     }
@@ -25,6 +25,8 @@ static int run_command(struct itr_options *options, int argc, char **argv) {
         return itr_command_locate(options, &layout, argc, argv);
     case ITR_COMMAND_COMPARE:
         return itr_command_compare(options, &layout, argc, argv);
+    case ITR_COMMAND_MATRIX:
+        return itr_command_matrix(options, &layout, argc, argv);
     case ITR_COMMAND_REPLAY:
         return itr_command_replay(options, &layout);
     case ITR_COMMAND_BUILD:

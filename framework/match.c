@@ -99,6 +99,50 @@ bool itr_go_means(const char *wanted, const char *have) {
     return begins && (*rest == '\0' || (*rest == '.' && strchr(have, '-') == NULL));
 }
 
+/* A version as numbers to be compared one after the other. */
+enum { MAJOR, MINOR, STAGE, PATCH, PARTS };
+enum stage { TREE, BETA, CANDIDATE, RELEASE };
+
+static bool read_stage(const char **at, long parts[PARTS]) {
+    static const struct {
+        const char *word;
+        enum stage stage;
+    } stages[] = {{"beta", BETA}, {"rc", CANDIDATE}, {".", RELEASE}};
+    for (size_t i = 0; i < sizeof stages / sizeof stages[0]; i++) {
+        size_t length = strlen(stages[i].word);
+        if (strncmp(*at, stages[i].word, length) == 0) {
+            *at += length;
+            parts[STAGE] = stages[i].stage;
+            return read_number(at, &parts[PATCH]);
+        }
+    }
+    parts[STAGE] = parts[MAJOR] > 1 || parts[MINOR] >= 21 ? TREE : RELEASE; /* from then on a first release is called .0 */
+    parts[PATCH] = 0;
+    return true;
+}
+
+static bool read_order(const char *text, long parts[PARTS]) {
+    const char *at = strncmp(text, "go", 2) == 0 ? text + 2 : text;
+    return read_number(&at, &parts[MAJOR]) && *at++ == '.' && read_number(&at, &parts[MINOR]) && read_stage(&at, parts) &&
+           (*at == '\0' || *at == '-');
+}
+
+int itr_go_order(const char *a, const char *b) {
+    long x[PARTS];
+    long y[PARTS];
+    bool reads_a = read_order(a, x);
+    bool reads_b = read_order(b, y);
+    if (reads_a != reads_b) {
+        return reads_a ? -1 : 1;
+    }
+    for (size_t i = 0; reads_a && i < PARTS; i++) {
+        if (x[i] != y[i]) {
+            return x[i] < y[i] ? -1 : 1;
+        }
+    }
+    return strcmp(a, b);
+}
+
 bool itr_matches(const char *pattern, const char *text) {
     const char *star = NULL;
     const char *resume = NULL;

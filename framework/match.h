@@ -14,6 +14,12 @@ bool itr_go_range_is_sound(const char *range);
  * A beginning does not mean those of an arm or of a GOROOT of its own, whose names have a mark ("go1.26.10-0123"). */
 bool itr_go_means(const char *wanted, const char *have);
 
+/* <0, 0, >0: which Go is older, by number: "go1.9" < "go1.19.8" < "go1.22beta1" < "go1.22rc2" < "go1.22.0" < "go1.22.12". Names of
+ * folders of libraries are taken too ("go1.26.10-0123"), and come behind the release itself. From 1.21 on a version without a patch
+ * number is the tree before its first beta ("go1.28-0123" of a tip). What is no version comes last, by its text. 0 only for the same
+ * text. */
+int itr_go_order(const char *a, const char *b);
+
 /* Does `text` match `pattern`, in which `*` stands for any run of characters? */
 bool itr_matches(const char *pattern, const char *text);
 

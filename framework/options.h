@@ -21,6 +21,7 @@ enum itr_command {
     ITR_COMMAND_DOCTOR,
     ITR_COMMAND_COMPARE,
     ITR_COMMAND_BUILD,
+    ITR_COMMAND_MATRIX,
 };
 
 struct itr_options {
@@ -61,7 +62,7 @@ struct itr_options {
     const char *output;
     bool json;
     bool watchflakes; /* the third --format, of triage alone */
-    bool markdown;    /* the same, of compare alone */
+    bool markdown;    /* the same, of compare and matrix */
     bool quiet;
     bool resume;
     uint64_t keep;

@@ -2,6 +2,7 @@
 #include "framework/run_options.h"
 
 #include "framework/commands.h"
+#include "framework/folder.h"
 #include "framework/golib.h"
 
 #include <stdio.h>
@@ -266,6 +267,45 @@ enum itr_status itr_run_cells(const struct itr_options *options, const struct it
         status = check_debugger(cells, err);
     }
     return status == ITR_OK ? itr_run_check_recorder(cells->items, cells->count, err) : status;
+}
+
+enum itr_status itr_run_resume(const struct itr_options *options, const struct itr_layout *layout,
+                               struct itr_cells *cells, struct itr_campaign_options *campaign, struct itr_error *err) {
+    json_t *json = NULL;
+    if (options->output == NULL || options->words.count > 0) {
+        return itr_fail(err, ITR_E_USAGE, 0, "--resume goes with --output DIR alone: the cases come from that folder");
+    }
+    enum itr_status status = itr_folder_read_campaign(options->output, &json, err);
+    if (status != ITR_OK) {
+        return status;
+    }
+    const json_t *list = json_object_get(json, "cells");
+    cells->items = calloc(json_array_size(list) + 1, sizeof *cells->items);
+    if (cells->items == NULL) {
+        json_decref(json);
+        return itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory reading %s", options->output);
+    }
+    for (size_t i = 0; i < json_array_size(list) && status == ITR_OK; i++) {
+        status = itr_cell_from_json(json_array_get(list, i), &cells->items[i], err);
+        cells->count++;
+        if (status == ITR_OK && cells->items[i].go[0] != '\0') {
+            status = itr_golib_use(layout, cells->items[i].go, err);
+        }
+    }
+    if (status == ITR_OK && json_integer_value(json_object_get(json, "duration_ns")) != 0) {
+        status = itr_fail(err, ITR_E_USAGE, 0, "%s ran by --duration: only campaigns with --count can be resumed",
+                          options->output);
+    }
+    if (status == ITR_OK && (cells->count == 0 || !itr_json_from_hex(json_object_get(json, "seed"), &campaign->seed))) {
+        status = itr_fail(err, ITR_E_FORMAT, 0, "%s/campaign.json has no cells or no seed", options->output);
+    }
+    if (status == ITR_OK) {
+        status = itr_run_check_recorder(cells->items, cells->count, err);
+    }
+    campaign->until_fail = json_is_true(json_object_get(json, "until_fail"));
+    campaign->resume = true;
+    json_decref(json);
+    return status;
 }
 
 static uint64_t random_seed(void) {

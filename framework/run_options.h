@@ -32,6 +32,10 @@ enum itr_status itr_run_check_recorder(const struct itr_cell *cells, size_t coun
 enum itr_status itr_run_check_keep(const struct itr_options *options, const struct itr_cell *cells, size_t count,
                                    struct itr_error *err) ITR_MUST_USE;
 
+/* Cells, seed and rest of the campaign in --output that is to go on, with its libraries marked as in use. */
+enum itr_status itr_run_resume(const struct itr_options *options, const struct itr_layout *layout, struct itr_cells *cells,
+                               struct itr_campaign_options *campaign, struct itr_error *err) ITR_MUST_USE;
+
 /* All but the folder: seed, jobs and the like. A random seed where none is given. */
 void itr_run_campaign_options(const struct itr_options *options, int argc, char **argv,
                               struct itr_campaign_options *campaign);

@@ -141,10 +141,29 @@ static void patterns_do_not_explode(void **state) {
     assert_false(itr_matches(pattern, text));
 }
 
+/* Each is older than the next. */
+static void versions_are_ordered_by_number(void **state) {
+    static const char *const sorted[] = {"go1.9",       "go1.19beta1", "go1.19rc2", "go1.19",         "go1.19.8",
+                                         "go1.19.8-00", "go1.22.12",   "go1.27-0a", "go1.27beta1",    "go1.27rc1",
+                                         "go1.27rc10",  "go1.27.0",    "go1.27.3",  "go1.27.10",      "go2.0.0",
+                                         "",            "go",          "go1.x",     "something else", "~"};
+    enum { COUNT = sizeof sorted / sizeof sorted[0] };
+    (void)state;
+    for (size_t i = 0; i < COUNT; i++) {
+        for (size_t k = 0; k < COUNT; k++) {
+            int order = itr_go_order(sorted[i], sorted[k]);
+            if ((order > 0) - (order < 0) != (i > k) - (i < k)) {
+                fail_msg("\"%s\" against \"%s\": %d", sorted[i], sorted[k], order);
+            }
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(versions_lie_in_ranges_or_not),
         cmocka_unit_test(ranges_can_be_checked_without_a_version),
+        cmocka_unit_test(versions_are_ordered_by_number),
         cmocka_unit_test(patterns_match_whole_texts),
         cmocka_unit_test(patterns_do_not_explode),
     };

@@ -65,7 +65,9 @@ static void commands_have_names(void **state) {
                 {"report", ITR_COMMAND_REPORT},
                 {"triage", ITR_COMMAND_TRIAGE},
                 {"doctor", ITR_COMMAND_DOCTOR},
-                {"compare", ITR_COMMAND_COMPARE}};
+                {"compare", ITR_COMMAND_COMPARE},
+                {"build", ITR_COMMAND_BUILD},
+                {"matrix", ITR_COMMAND_MATRIX}};
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         assert_read(READ(rows[i].word, "a", "b"));
@@ -96,7 +98,10 @@ static void arms_keep_their_commas(void **state) {
         assert_refused(READ("compare", "x", "--alpha", wrong[i]), "--alpha", "a number above 0");
     }
     assert_refused(READ("run", "x", "--alpha", "0.1"), "--alpha", "does not go with this command");
-    assert_refused(READ("run", "x", "--format", "markdown"), "markdown", "compare's alone");
+    assert_read(READ("matrix", "--go", "1.26", "--recipe", "a", "--alpha", "0.05", "--format", "markdown"));
+    assert_true(options.markdown && options.alpha == 0.05 && options.words.count == 0);
+    itr_options_release(&options);
+    assert_refused(READ("run", "x", "--format", "markdown"), "markdown", "for compare and matrix");
 }
 
 static void without_options_there_are_defaults(void **state) {
