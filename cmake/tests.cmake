@@ -268,6 +268,14 @@ if(NOT WIN32)
   list(APPEND itr_planted_libraries planted_race)
 endif()
 
+# Failure rates to be told from each other: a library whose rate is the environment's to say.
+itr_planted_library(planted_flaky cases/selftest/planted/flaky.c)
+itr_cmocka_test(self framework/tests/self_bisect.c)
+add_dependencies(self_bisect initrace host_library_host planted_flaky)
+target_compile_definitions(self_bisect PRIVATE "INITRACE_PROGRAM=\"$<TARGET_FILE:initrace>\""
+                           "INITRACE_FLAKY=\"$<TARGET_FILE:planted_flaky>\"")
+set_tests_properties(self.bisect PROPERTIES TIMEOUT 600 RUN_SERIAL ON)
+
 list(JOIN INITRACE_PLANTED_SEEDS "," itr_text)
 foreach(name IN ITEMS locate debugged)
   itr_cmocka_test(self framework/tests/self_${name}.c)

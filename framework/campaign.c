@@ -357,7 +357,9 @@ enum itr_status itr_campaign_open(struct itr_campaign **out, const struct itr_ca
     uv_cond_init(&campaign->round_noted);
     enum itr_status status = itr_summary_allocate(summary, count, err);
     if (status == ITR_OK) {
-        memcpy(summary->cells, cells, count * sizeof *cells);
+        if (count > 0) {
+            memcpy(summary->cells, cells, count * sizeof *cells);
+        }
         status = itr_campaign_prepare(campaign, err);
     }
     if (status != ITR_OK) {

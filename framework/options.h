@@ -21,6 +21,7 @@ enum itr_command {
     ITR_COMMAND_DOCTOR,
     ITR_COMMAND_COMPARE,
     ITR_COMMAND_BUILD,
+    ITR_COMMAND_BISECT,
 };
 
 struct itr_options {
@@ -61,7 +62,7 @@ struct itr_options {
     const char *output;
     bool json;
     bool watchflakes; /* the third --format, of triage alone */
-    bool markdown;    /* the same, of compare alone */
+    bool markdown;    /* the same, of compare and bisect */
     bool quiet;
     bool resume;
     uint64_t keep;
@@ -95,6 +96,12 @@ struct itr_options {
     uint64_t budget;
     uint64_t guard_count;
     bool no_guard;
+    const char *signature; /* pattern of the failure that bisect follows; NULL: any */
+    const char *change;    /* "rise", "drop", "either"; NULL: either */
+    double sure;           /* 0: not given; the same for the next two */
+    double rate_old;
+    double rate_new;
+    bool step;
 };
 
 /* Reads argv and, for options not given there, their environment twins (INITRACE_COUNT for --count).

@@ -80,4 +80,8 @@ ITR_MUST_USE enum itr_status itr_sprt_begin(struct itr_sprt *sprt, double rate_0
 /* One more trial; returns the decision so far. Trials after a decision change nothing. */
 enum itr_sprt_decision itr_sprt_step(struct itr_sprt *sprt, bool hit);
 
+/* All trials so far at once, in the place of those before, looked at when they are known: for batches. Decides nothing while
+ * both rates are ruled out (rates 0 and 1, and a hit and a miss). */
+enum itr_sprt_decision itr_sprt_set(struct itr_sprt *sprt, uint64_t hits, uint64_t trials);
+
 #endif
