@@ -397,6 +397,14 @@ add_test(NAME self.silence COMMAND ${CMAKE_COMMAND}
          -P "${CMAKE_SOURCE_DIR}/cmake/silence.cmake")
 set_tests_properties(self.silence PROPERTIES LABELS self TIMEOUT 120 FIXTURES_REQUIRED "campaigns;${itr_test_fixtures}")
 
+find_program(itr_git git)
+add_test(NAME self.bisect_run COMMAND ${CMAKE_COMMAND}
+         "-DCOMMAND=${CMAKE_CROSSCOMPILING_EMULATOR};$<TARGET_FILE:initrace>" "-DGIT=${itr_git}"
+         "-DLIBRARY=$<TARGET_FILE:planted_flaky>" "-DOUTPUT=${itr_campaigns}/self.bisect_run"
+         -P "${CMAKE_SOURCE_DIR}/cmake/bisect_run.cmake")
+set_tests_properties(self.bisect_run PROPERTIES LABELS self TIMEOUT 300 SKIP_REGULAR_EXPRESSION "skipped: "
+                     FIXTURES_REQUIRED "campaigns;${itr_test_fixtures}")
+
 # ---- sanitizers ----
 
 if(INITRACE_SANITIZE STREQUAL "thread")

@@ -3,6 +3,7 @@
 #ifndef INITRACE_FRAMEWORK_CAMPAIGN_H
 #define INITRACE_FRAMEWORK_CAMPAIGN_H
 
+#include "framework/echo.h"
 #include "framework/layout.h"
 #include "framework/rounds.h"
 #include "framework/summary.h"
@@ -27,6 +28,7 @@ struct itr_campaign_options {
     bool progress;        /* show it on stderr */
     bool resume;          /* go on in the folder; the cells come from its campaign.json */
     bool in_rounds;       /* all trials are taken by itr_campaign_work_rounds(), none by a cell's count */
+    struct itr_echo *echo; /* lines of hosts that are passed on to stderr; borrowed; NULL: none */
     int end_code;         /* exit code of the program when a second interrupt ends it at once; 0: 3 */
     const char *output;   /* the campaign's folder */
     int argument_count;   /* the command line, for the record */

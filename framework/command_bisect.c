@@ -35,8 +35,8 @@ static enum itr_status choose_options(struct itr_bisection *b, struct itr_error 
     if (status == ITR_OK && options->budget > UINT32_MAX) {
         status = itr_fail(err, ITR_E_USAGE, 0, "--budget: up to 4294967295");
     }
-    if (status == ITR_OK && (options->rate_old != 0 || options->rate_new != 0)) {
-        status = itr_fail(err, ITR_E_USAGE, 0, "--old-rate and --new-rate go with --step, which judges one arm");
+    if (status == ITR_OK && (options->rate_old != 0 || options->rate_new != 0 || options->match_lines)) {
+        status = itr_fail(err, ITR_E_USAGE, 0, "--old-rate, --new-rate and --match-lines go with --step, which judges one arm");
     }
     b->rules.sure = options->sure != 0 ? options->sure : 0.99;
     b->rules.trials_max = options->budget != 0 ? options->budget : BUDGET;
@@ -119,16 +119,6 @@ static int run(struct itr_bisection *b, const struct itr_campaign_options *campa
     return code;
 }
 
-/* No arm can be tested, not even its library was to be had: nothing is run and no folder made. */
-static int give_up(struct itr_bisection *b) {
-    b->state = ITR_BISECTION_TOO_FEW;
-    struct itr_text text = {0};
-    itr_bisection_sentence(b, &text);
-    fprintf(stderr, "initrace: %s\n", itr_text_string(&text));
-    itr_text_release(&text);
-    return ITR_EXIT_INCONCLUSIVE;
-}
-
 int itr_command_bisect(struct itr_options *options, const struct itr_layout *layout, int argc, char **argv) {
     struct itr_bisection b = {.options = options, .layout = layout};
     struct itr_campaign_options campaign;
@@ -165,7 +155,8 @@ int itr_command_bisect(struct itr_options *options, const struct itr_layout *lay
     if (status != ITR_OK) {
         code = itr_complain(&error);
     } else if (!any) {
-        code = give_up(&b);
+        b.state = ITR_BISECTION_TOO_FEW; /* nothing is run, and no folder made */
+        code = show(&b);
     } else {
         snprintf(output, sizeof output, "initrace-bisect-%.100s-%" PRIx64, b.c.name, campaign.seed);
         campaign.output = options->output != NULL ? options->output : output;

@@ -8,7 +8,6 @@
 #include "framework/run_options.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,9 +65,9 @@ static enum itr_status choose_options(struct step *step, struct itr_error *err) 
     if (status == ITR_OK) {
         status = itr_sprt_begin(&step->test, options->rate_old, options->rate_new, step->alpha, step->beta, err);
     }
-    /* Wald's bounds are about right at every trial; these hold whenever one looks. */
-    step->test.upper = -log(step->alpha);
-    step->test.lower = log(step->beta);
+    if (status == ITR_OK) {
+        itr_sprt_hold(&step->test, step->alpha, step->beta); /* it is looked at after batches */
+    }
     return status;
 }
 
@@ -204,6 +203,7 @@ static int run(struct step *step, const struct itr_campaign_options *campaign) {
 }
 
 int itr_command_bisect_step(struct itr_options *options, const struct itr_layout *layout, int argc, char **argv) {
+    struct itr_echo echo = {.marker = ITR_ECHO_BISECT_MATCH};
     struct step step = {.b = {.options = options, .layout = layout}};
     struct itr_campaign_options campaign;
     struct itr_error error = {0};
@@ -211,6 +211,7 @@ int itr_command_bisect_step(struct itr_options *options, const struct itr_layout
     int code = ITR_EXIT_STEP_ABORT;
     itr_run_campaign_options(options, argc, argv, &campaign);
     campaign.in_rounds = true;
+    campaign.echo = options->match_lines ? &echo : NULL;
     campaign.end_code = ITR_EXIT_STEP_INTERRUPTED;
     step.b.jobs = campaign.jobs;
     step.b.seed = campaign.seed;
@@ -239,5 +240,6 @@ int itr_command_bisect_step(struct itr_options *options, const struct itr_layout
         code = run(&step, &campaign);
     }
     itr_bisection_release(&step.b);
+    itr_echo_release(&echo);
     return itr_step_exit_code(code);
 }

@@ -127,6 +127,8 @@ static const struct option table[] = {
      "judge one arm, for git bisect run: exit with 0 if it is as the old ones, 1 as the new ones, 125 if it cannot be told"},
     {"old-rate", "RATE", BISECT, REAL, AT(rate_old), NOWHERE, "with --step: how often the old ones fail, above 0, up to 1"},
     {"new-rate", "RATE", BISECT, REAL, AT(rate_new), NOWHERE, "with --step: how often the new ones fail"},
+    {"match-lines", NULL, BISECT, FLAG, AT(match_lines), NOWHERE,
+     "with --step: pass the hosts' lines with [bisect-match 0x on to stderr, each once, for Go's bisect"},
     {"help", NULL, ~0u, FLAG, AT(help), NOWHERE, "this help"},
     {"version", NULL, ~0u, FLAG, AT(version), NOWHERE, "the version"},
 };

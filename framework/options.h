@@ -102,6 +102,7 @@ struct itr_options {
     double rate_old;
     double rate_new;
     bool step;
+    bool match_lines;
 };
 
 /* Reads argv and, for options not given there, their environment twins (INITRACE_COUNT for --count).

@@ -30,8 +30,12 @@ static void add_chance(struct itr_text *out, double chance) {
 /* Where shots are fired, of what failures. */
 static void add_what(struct itr_text *out, const struct itr_bisection *b, void (*add)(struct itr_text *out, const char *text)) {
     add(out, b->c.name != NULL ? b->c.name : "");
-    itr_text_add(out, b->c.base.event == ITR_EVENT_NONE ? ", nothing is fired" : " at ");
-    add(out, b->c.base.event == ITR_EVENT_NONE ? "" : b->at);
+    if (b->c.base.event == ITR_EVENT_NONE) {
+        itr_text_add(out, ", nothing is fired");
+    } else if (b->at[0] != '\0') {
+        itr_text_add(out, " at ");
+        add(out, b->at);
+    }
     itr_text_add(out, ", failures ");
     add(out, b->signature);
 }
@@ -166,7 +170,10 @@ void itr_report_bisect(struct itr_text *out, const struct itr_bisection *b) {
     for (size_t i = 0; i < b->arm_count; i++) {
         add_arm(out, b, i, width);
     }
-    itr_text_printf(out, "campaign: ");
+    if (b->summary.folder[0] == '\0') { /* nothing was run */
+        return;
+    }
+    itr_text_add(out, "campaign: ");
     add_clean(out, b->summary.folder);
     itr_text_printf(out, " (seed 0x%" PRIx64 "), %" PRIu64 " trials, %.1f s%s\n", b->summary.seed,
                     itr_bisection_trials(b, &tool_errors), b->summary.elapsed_s,

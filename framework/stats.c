@@ -490,6 +490,11 @@ enum itr_sprt_decision itr_sprt_step(struct itr_sprt *sprt, bool hit) {
     return sprt->decision;
 }
 
+void itr_sprt_hold(struct itr_sprt *sprt, double alpha, double beta) {
+    sprt->upper = -log(alpha);
+    sprt->lower = log(beta);
+}
+
 enum itr_sprt_decision itr_sprt_set(struct itr_sprt *sprt, uint64_t hits, uint64_t trials) {
     if (sprt->decision != ITR_SPRT_CONTINUE || hits > trials) {
         return sprt->decision;

@@ -141,7 +141,8 @@ static void an_arm_that_cannot_be_had_is_a_skip(void **state) {
         make_arm(i, i == 1 ? flaky : nowhere, 0);
     }
     bisect(ITR_EXIT_INCONCLUSIVE, path, 3, LIST("--output", output, "--quiet"));
-    assert_non_null(strstr(err_text(), "fewer than two arms can be tested"));
+    assert_non_null(strstr(out_text(), "no verdict: fewer than two arms can be tested\n"));
+    assert_non_null(strstr(err_text(), "skipped: a1: "));
 }
 
 static void a_budget_leaves_it_open_and_it_goes_on(void **state) {
@@ -212,6 +213,7 @@ static void what_cannot_be_is_refused(void **state) {
     RUN(ITR_EXIT_USAGE, "bisect", path, arms[0], arms[1], "--change", "sideways");
     RUN(ITR_EXIT_USAGE, "bisect", path, arms[0], arms[1], "--sure", "0.4");
     RUN(ITR_EXIT_USAGE, "bisect", path, arms[0], arms[1], "--old-rate", "0.4");
+    RUN(ITR_EXIT_USAGE, "bisect", path, arms[0], arms[1], "--match-lines");
     RUN(ITR_EXIT_USAGE, "bisect", path, arms[0], arms[1], "--at", "time", "--at", "load-begin");
     RUN(ITR_EXIT_USAGE, "bisect", path, arms[0], "no-such=arm,name=x");
 }
@@ -248,6 +250,26 @@ static void a_step_exits_as_git_bisect_run_expects(void **state) {
     assert_non_null(strstr(out_text(), "untestable: "));
 }
 
+/* What Go's bisect needs of a target: the hosts have this program's environment, and their match lines come out, once. */
+static void match_lines_of_hosts_are_passed_on(void **state) {
+    const char *line = "x.go:3 [bisect-match 0x8d2f]";
+    char path[2 * SCRATCH_PATH_MAX];
+    (void)state;
+    write_case(path, sizeof path, "flaky", "");
+    make_arm(0, flaky, 10000);
+    start_with(LIST("INITRACE_PLANTED_LINE=x.go:3 [bisect-match 0x8d2f]"),
+               LIST("bisect", "--step", path, arms[0], "--old-rate", "0.1", "--new-rate", "0.9", "--output", output, "--quiet",
+                    "--match-lines"));
+    finish(ITR_EXIT_FINDING);
+    const char *found = strstr(err_text(), line);
+    assert_non_null(found);
+    assert_null(strstr(found + 1, line));
+    start_with(LIST("INITRACE_PLANTED_LINE=x.go:3 [bisect-match 0x8d2f]"),
+               LIST("bisect", "--step", path, arms[0], "--old-rate", "0.1", "--new-rate", "0.9", "--output", output, "--quiet"));
+    finish(ITR_EXIT_FINDING);
+    assert_null(strstr(err_text(), line));
+}
+
 /* Any of 1 to 127 would be an answer. */
 static void a_mistaken_step_aborts_the_bisection(void **state) {
     char path[2 * SCRATCH_PATH_MAX];
@@ -277,6 +299,7 @@ int main(void) {
         SELF_TEST(markdown_and_text_name_the_arm),
         SELF_TEST(what_cannot_be_is_refused),
         SELF_TEST(a_step_exits_as_git_bisect_run_expects),
+        SELF_TEST(match_lines_of_hosts_are_passed_on),
         SELF_TEST(a_mistaken_step_aborts_the_bisection),
     };
     return cmocka_run_group_tests_name("bisect", tests, set_up_group, self_tear_down_group);

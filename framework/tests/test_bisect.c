@@ -147,8 +147,8 @@ static void the_first_bad_arm_is_found(void **state) {
     struct outcome rare = bisect_all(0.005, 0.1, ITR_BISECT_UP, 3);
 
     (void)state;
-    print_message("right of %d, trials: 90/10 %zu, %.1f; 70/30 %zu, %.1f; 10/0.5 %zu, %.1f\n", RUNS,
-                  clear.right, clear.trials, noisy.right, noisy.trials, rare.right, rare.trials);
+    print_message("right of %d, trials: 90/10 %u, %.1f; 70/30 %u, %.1f; 10/0.5 %u, %.1f\n", RUNS,
+                  (unsigned)clear.right, clear.trials, (unsigned)noisy.right, noisy.trials, (unsigned)rare.right, rare.trials);
     assert_true(clear.right >= RUNS * 96 / 100 && clear.trials < 28);
     assert_true(noisy.right >= RUNS * 90 / 100 && noisy.trials < 158);
     assert_true(rare.right >= RUNS * 90 / 100 && rare.trials < 413);
@@ -287,8 +287,8 @@ static void batches_cost_little(void **state) {
     struct outcome rare = bisect_in_batches(0.1, 0.005, 7);
 
     (void)state;
-    print_message("in batches, right of %d, trials: 90/10 %zu, %.1f; 10/0.5 %zu, %.1f\n", RUNS, clear.right, clear.trials,
-                  rare.right, rare.trials);
+    print_message("in batches, right of %d, trials: 90/10 %u, %.1f; 10/0.5 %u, %.1f\n", RUNS, (unsigned)clear.right,
+                  clear.trials, (unsigned)rare.right, rare.trials);
     assert_true(clear.right >= RUNS * 96 / 100 && clear.trials < 40);
     assert_true(rare.right >= RUNS * 90 / 100 && rare.trials < 480);
 }

@@ -1,6 +1,7 @@
 /* A library that fails at random: its call ends the process with exit code 3 in about INITRACE_PLANTED_RATE of 10,000 calls,
- * by the host's environment. For tests of what measures rates; nothing of it can be repeated by a seed. */
+ * by the host's environment. Where INITRACE_PLANTED_LINE is set, it is printed first, on standard error. For tests of what measures rates; nothing of it can be repeated by a seed. */
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -19,6 +20,10 @@ static uint64_t noise(void) {
 
 int InitraceProbe(void) {
     const char *text = getenv("INITRACE_PLANTED_RATE");
+    const char *line = getenv("INITRACE_PLANTED_LINE");
+    if (line != NULL) {
+        fprintf(stderr, "%s\n", line);
+    }
     long rate = text != NULL ? strtol(text, NULL, 10) : 0;
     if ((long)(noise() % 10000) < rate) {
         exit(3);
