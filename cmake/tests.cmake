@@ -273,6 +273,14 @@ if(NOT WIN32)
   list(APPEND itr_planted_libraries planted_race)
 endif()
 
+# Failure rates to be told from each other: a library whose rate is the environment's to say.
+itr_planted_library(planted_flaky cases/selftest/planted/flaky.c)
+itr_cmocka_test(self framework/tests/self_bisect.c)
+add_dependencies(self_bisect initrace host_library_host planted_flaky)
+target_compile_definitions(self_bisect PRIVATE "INITRACE_PROGRAM=\"$<TARGET_FILE:initrace>\""
+                           "INITRACE_FLAKY=\"$<TARGET_FILE:planted_flaky>\"")
+set_tests_properties(self.bisect PROPERTIES TIMEOUT 600 RUN_SERIAL ON)
+
 list(JOIN INITRACE_PLANTED_SEEDS "," itr_text)
 foreach(name IN ITEMS locate debugged)
   itr_cmocka_test(self framework/tests/self_${name}.c)
@@ -402,6 +410,14 @@ add_test(NAME self.silence COMMAND ${CMAKE_COMMAND}
          "-DCOMMAND=${CMAKE_CROSSCOMPILING_EMULATOR};$<TARGET_FILE:initrace>" "-DOUTPUT=${itr_campaigns}/self.silence"
          -P "${CMAKE_SOURCE_DIR}/cmake/silence.cmake")
 set_tests_properties(self.silence PROPERTIES LABELS self TIMEOUT 120 FIXTURES_REQUIRED "campaigns;${itr_test_fixtures}")
+
+find_program(itr_git git)
+add_test(NAME self.bisect_run COMMAND ${CMAKE_COMMAND}
+         "-DCOMMAND=${CMAKE_CROSSCOMPILING_EMULATOR};$<TARGET_FILE:initrace>" "-DGIT=${itr_git}"
+         "-DLIBRARY=$<TARGET_FILE:planted_flaky>" "-DOUTPUT=${itr_campaigns}/self.bisect_run"
+         -P "${CMAKE_SOURCE_DIR}/cmake/bisect_run.cmake")
+set_tests_properties(self.bisect_run PROPERTIES LABELS self TIMEOUT 300 SKIP_REGULAR_EXPRESSION "skipped: "
+                     FIXTURES_REQUIRED "campaigns;${itr_test_fixtures}")
 
 # ---- sanitizers ----
 

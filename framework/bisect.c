@@ -225,22 +225,92 @@ void itr_bisect_release(struct itr_bisect *b) {
     *b = (struct itr_bisect){0};
 }
 
-enum itr_status itr_bisect_note(struct itr_bisect *b, size_t arm, bool hit, struct itr_error *err) {
-    if (arm >= b->arms) {
-        return itr_fail(err, ITR_E_USAGE, 0, "arm %zu of a bisection of %zu", arm, b->arms);
-    }
-    if (b->state != ITR_BISECT_CONTINUE) {
-        return ITR_OK;
-    }
-    b->trials++;
-    b->arm_trials[arm]++;
-    b->arm_hits[arm] += hit;
-    update_chances(b);
-    choose_next(b);
+static void settle(struct itr_bisect *b) {
     if (b->chance[b->best] >= b->rules.sure) {
         b->state = b->best == 0 ? ITR_BISECT_NO_CHANGE : ITR_BISECT_FOUND;
     } else if (b->rules.trials_max > 0 && b->trials >= b->rules.trials_max) {
         b->state = ITR_BISECT_BUDGET;
     }
+}
+
+static void add_answer(struct itr_bisect *b, size_t arm, bool hit) {
+    b->trials++;
+    b->arm_trials[arm]++;
+    b->arm_hits[arm] += hit;
+    update_chances(b);
+    choose_next(b);
+}
+
+enum itr_status itr_bisect_note(struct itr_bisect *b, size_t arm, bool hit, struct itr_error *err) {
+    if (arm >= b->arms) {
+        return itr_fail(err, ITR_E_USAGE, 0, "arm %zu of a bisection of %zu", arm, b->arms);
+    }
+    if (b->state == ITR_BISECT_CONTINUE) {
+        add_answer(b, arm, hit);
+        settle(b);
+    }
     return ITR_OK;
+}
+
+enum itr_status itr_bisect_set(struct itr_bisect *b, const uint64_t *hits, const uint64_t *trials,
+                               struct itr_error *err) {
+    for (size_t i = 0; i < b->arms; i++) {
+        if (hits[i] > trials[i]) {
+            return itr_fail(err, ITR_E_USAGE, 0, "arm %zu of a bisection failed in more trials than it had", i);
+        }
+    }
+    b->trials = 0;
+    for (size_t i = 0; i < b->arms; i++) {
+        b->arm_hits[i] = hits[i];
+        b->arm_trials[i] = trials[i];
+        b->trials += trials[i];
+    }
+    b->state = ITR_BISECT_CONTINUE;
+    update_chances(b);
+    choose_next(b);
+    settle(b);
+    return ITR_OK;
+}
+
+/* The chance that the next trial of an arm fails. */
+static double expected_hit(const struct itr_bisect *b, size_t arm) {
+    double hit = 0;
+
+    for (size_t i = 0; i < b->arms; i++) {
+        hit += b->chance[i] * (i > 0 && arm >= i ? b->rate_after[i] : b->rate_before[i]);
+    }
+    return hit;
+}
+
+enum itr_status itr_bisect_plan(const struct itr_bisect *bisect, uint32_t count, uint32_t *trials,
+                                struct itr_error *err) {
+    struct itr_bisect thought = {0};
+    enum itr_status status = itr_bisect_begin(&thought, bisect->arms, &bisect->rules, err);
+
+    if (status == ITR_OK) {
+        status = itr_bisect_set(&thought, bisect->arm_hits, bisect->arm_trials, err);
+    }
+    for (size_t i = 0; i < bisect->arms; i++) {
+        trials[i] = 0;
+    }
+    for (uint32_t i = 0; i < count && status == ITR_OK; i++) {
+        size_t arm = thought.next;
+        trials[arm]++;
+        if (i + 1 < count) {
+            add_answer(&thought, arm, expected_hit(&thought, arm) >= 0.5);
+        }
+    }
+    itr_bisect_release(&thought);
+    return status;
+}
+
+uint32_t itr_bisect_batch(const struct itr_bisect *bisect, uint32_t slots) {
+    enum { MOST = 128, PART = 8 };
+    uint64_t least = 2 * (uint64_t)slots;
+    uint64_t batch = bisect->trials / PART < MOST ? bisect->trials / PART : MOST;
+    uint64_t left = bisect->rules.trials_max > bisect->trials ? bisect->rules.trials_max - bisect->trials : 0;
+
+    batch = batch > least ? batch : least;
+    batch = bisect->rules.trials_max > 0 && batch > left ? left : batch;
+    return batch > 0 ? (uint32_t)batch : 1;
 }

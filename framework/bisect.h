@@ -72,4 +72,19 @@ void itr_bisect_release(struct itr_bisect *bisect);
 ITR_MUST_USE enum itr_status itr_bisect_note(struct itr_bisect *bisect, size_t arm, bool hit,
                                              struct itr_error *err);
 
+/* All answers at once, in the place of those noted so far: of each arm the failures and the trials. The order of trials
+ * tells nothing, so this is the same as noting them one by one, but for an end that came before the last of them.
+ * ITR_E_USAGE, with nothing changed, for more failures than trials. */
+ITR_MUST_USE enum itr_status itr_bisect_set(struct itr_bisect *bisect, const uint64_t *hits,
+                                            const uint64_t *trials, struct itr_error *err);
+
+/* For trials that are under way at a time: how many of the next `count` are best spent on each arm. The first goes to
+ * `next`; each further one where it would go if those before came to what is likeliest. `trials` has room for all arms. */
+ITR_MUST_USE enum itr_status itr_bisect_plan(const struct itr_bisect *bisect, uint32_t count, uint32_t *trials,
+                                             struct itr_error *err);
+
+/* How many trials to have under way before the answers are looked at, with so many slots: enough that none waits long, and
+ * never much beside what is known already. */
+uint32_t itr_bisect_batch(const struct itr_bisect *bisect, uint32_t slots);
+
 #endif

@@ -151,6 +151,19 @@ static bool is_worth_a_look(enum itr_outcome outcome) {
     return outcome != ITR_OUTCOME_TOOL_ERROR && outcome != ITR_OUTCOME_NOT_FIRED;
 }
 
+/* Under the lock. */
+static void pass_on(struct itr_echo *echo, const struct itr_observation *seen) {
+    struct itr_text lines = {0};
+    const struct itr_capture *streams[] = {seen->output, seen->error_output};
+    for (size_t i = 0; i < 2; i++) {
+        if (streams[i] != NULL) {
+            itr_echo_take(echo, streams[i], &lines);
+        }
+    }
+    fputs(itr_text_string(&lines), stderr);
+    itr_text_release(&lines);
+}
+
 /* True if the trial's evidence is to be kept. */
 static bool finish_trial(struct itr_campaign *campaign, const struct itr_campaign_job *job, struct itr_record *record,
                          const char *directory) {
@@ -167,6 +180,9 @@ static bool finish_trial(struct itr_campaign *campaign, const struct itr_campaig
     bool wants_evidence = unexpected && before < campaign->options->evidence && campaign->options->keep > 0 &&
                           is_worth_a_look(record->classification->outcome);
     count(campaign, job, record);
+    if (campaign->options->echo != NULL) {
+        pass_on(campaign->options->echo, record->seen);
+    }
     uv_mutex_unlock(&campaign->lock);
 
     snprintf(evidence, sizeof evidence, "failures/%" PRIu64, job->trial);
@@ -357,7 +373,9 @@ enum itr_status itr_campaign_open(struct itr_campaign **out, const struct itr_ca
     uv_cond_init(&campaign->round_noted);
     enum itr_status status = itr_summary_allocate(summary, count, err);
     if (status == ITR_OK) {
-        memcpy(summary->cells, cells, count * sizeof *cells);
+        if (count > 0) {
+            memcpy(summary->cells, cells, count * sizeof *cells);
+        }
         status = itr_campaign_prepare(campaign, err);
     }
     if (status != ITR_OK) {

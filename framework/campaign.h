@@ -3,6 +3,7 @@
 #ifndef INITRACE_FRAMEWORK_CAMPAIGN_H
 #define INITRACE_FRAMEWORK_CAMPAIGN_H
 
+#include "framework/echo.h"
 #include "framework/layout.h"
 #include "framework/rounds.h"
 #include "framework/summary.h"
@@ -27,6 +28,8 @@ struct itr_campaign_options {
     bool progress;        /* show it on stderr */
     bool resume;          /* go on in the folder; the cells come from its campaign.json */
     bool in_rounds;       /* all trials are taken by itr_campaign_work_rounds(), none by a cell's count */
+    struct itr_echo *echo; /* lines of hosts that are passed on to stderr; borrowed; NULL: none */
+    int end_code;         /* exit code of the program when a second interrupt ends it at once; 0: 3 */
     const char *output;   /* the campaign's folder */
     int argument_count;   /* the command line, for the record */
     char **arguments;
@@ -53,6 +56,13 @@ enum itr_status itr_campaign_add_sweep(struct itr_campaign *campaign, size_t lik
                                        struct itr_error *err) ITR_MUST_USE;
 /* Runs all trials that were not run. An interrupt ends it, and all later ones at once. */
 enum itr_status itr_campaign_work(struct itr_campaign *campaign, struct itr_error *err) ITR_MUST_USE;
+/* Adds a cell (not a sweep) to a campaign `in_rounds`, between two works; its index in the summary is the last. What its
+ * library does not have, or a host that does not even pass without a shot, is no error: the cell's `skip` says so then, and
+ * it is not to be run. On failure the campaign is as it was. */
+enum itr_status itr_campaign_add_cell(struct itr_campaign *campaign, const struct itr_cell *cell,
+                                      struct itr_error *err) ITR_MUST_USE;
+/* One more than the highest number of a trial that the folder of a resumed campaign had; 0 for a new one. */
+uint64_t itr_campaign_next_trial(const struct itr_campaign *campaign);
 /* A comparison, and the cells its arms are fired in. */
 struct itr_campaign_rounds {
     struct itr_rounds *rounds;

@@ -201,17 +201,10 @@ static enum itr_status read_sweeps(struct itr_campaign *campaign, struct itr_err
     return status;
 }
 
-/* All that must be measured before the first trial. */
-static enum itr_status measure(struct itr_campaign *campaign, struct itr_error *err) {
+/* Calibrates in a slot of its own. */
+static enum itr_status calibrate_all(struct itr_campaign *campaign, struct itr_error *err) {
     struct itr_slot *slot = NULL;
     char directory[1200];
-    bool any = false;
-    for (size_t i = 0; i < campaign->summary->count; i++) {
-        any = any || needs_calibration(&campaign->summary->cells[i]) || is_sweep(&campaign->summary->cells[i]);
-    }
-    if (!any) {
-        return ITR_OK;
-    }
     snprintf(directory, sizeof directory, "%s/hosts/0", campaign->folder.path);
     enum itr_status status = itr_folder_make(directory, err);
     if (status == ITR_OK) {
@@ -221,6 +214,19 @@ static enum itr_status measure(struct itr_campaign *campaign, struct itr_error *
         status = calibrate(campaign, slot, err);
     }
     itr_slot_close(slot);
+    return status;
+}
+
+/* All that must be measured before the first trial. */
+static enum itr_status measure(struct itr_campaign *campaign, struct itr_error *err) {
+    bool any = false;
+    for (size_t i = 0; i < campaign->summary->count; i++) {
+        any = any || needs_calibration(&campaign->summary->cells[i]) || is_sweep(&campaign->summary->cells[i]);
+    }
+    if (!any) {
+        return ITR_OK;
+    }
+    enum itr_status status = calibrate_all(campaign, err);
     if (status == ITR_OK) {
         status = trace_sweeps(campaign, err);
     }
@@ -302,8 +308,8 @@ static enum itr_status prepare_resumed(struct itr_campaign *campaign, struct itr
     if (status != ITR_OK) {
         return status;
     }
-    const struct itr_cell *last = &summary->cells[summary->count - 1];
-    campaign->done_room = last->first_trial + last->count;
+    const struct itr_cell *last = summary->count > 0 ? &summary->cells[summary->count - 1] : NULL;
+    campaign->done_room = last != NULL ? last->first_trial + last->count : 0;
     campaign->done = calloc(campaign->done_room / 8 + 1, 1);
     if (campaign->done == NULL) {
         return itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory resuming");
@@ -352,7 +358,8 @@ static void tell_trouble(const struct itr_campaign *campaign, size_t index) {
     }
 }
 
-static enum itr_status open_work(struct itr_campaign *campaign, size_t index, struct itr_error *err) {
+/* `known`: the cell was measured before, with the library whose hash it has. */
+static enum itr_status open_work(struct itr_campaign *campaign, size_t index, bool known, struct itr_error *err) {
     struct itr_cell *cell = &campaign->summary->cells[index];
     struct itr_work *work = calloc(1, sizeof *work);
     char hash[20];
@@ -371,12 +378,61 @@ static enum itr_status open_work(struct itr_campaign *campaign, size_t index, st
         return status;
     }
     itr_hash_file(work->library, hash, sizeof hash);
-    if (campaign->options->resume && strcmp(hash, cell->library_hash) != 0) {
+    if (known && strcmp(hash, cell->library_hash) != 0) {
         return itr_fail(err, ITR_E_USAGE, 0, "%s is not the library that this campaign began with: start a new one",
                         work->library);
     }
     memcpy(cell->library_hash, hash, sizeof hash);
     return ITR_OK;
+}
+
+/* Room for one cell more, which is empty. */
+static enum itr_status grow(struct itr_campaign *campaign, struct itr_error *err) {
+    size_t index = campaign->summary->count;
+    struct itr_campaign_cell *grown = realloc(campaign->parts, (index + 2) * sizeof *grown);
+    if (grown == NULL) {
+        return itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory");
+    }
+    campaign->parts = grown;
+    grown[index] = (struct itr_campaign_cell){0};
+    return itr_summary_grow(campaign->summary, err);
+}
+
+static void drop_last(struct itr_campaign *campaign) {
+    struct itr_campaign_cell *part = &campaign->parts[--campaign->summary->count];
+    if (part->work != NULL) {
+        itr_work_close(part->work);
+        free(part->work);
+    }
+    *part = (struct itr_campaign_cell){0};
+}
+
+enum itr_status itr_campaign_add_cell(struct itr_campaign *campaign, const struct itr_cell *wanted, struct itr_error *err) {
+    struct itr_summary *summary = campaign->summary;
+    struct itr_error why = {0};
+    size_t index = summary->count;
+    enum itr_status status = grow(campaign, err);
+    if (status != ITR_OK) {
+        return status;
+    }
+    struct itr_cell *cell = &summary->cells[index];
+    *cell = *wanted;
+    status = open_work(campaign, index, false, err);
+    if (status == ITR_OK && needs_calibration(cell) && calibrate_all(campaign, &why) != ITR_OK) {
+        if (why.status == ITR_E_NO_MEMORY) {
+            *err = why;
+            status = why.status;
+        }
+        snprintf(cell->skip, sizeof cell->skip, "%s", why.text);
+    }
+    if (status == ITR_OK) {
+        itr_tally_begin(&summary->tallies[index], cell->expect, cell->aim.window_from_ns, cell->aim.window_to_ns);
+        status = write_campaign(campaign, err);
+    }
+    if (status != ITR_OK) {
+        drop_last(campaign);
+    }
+    return status;
 }
 
 enum itr_status itr_campaign_add_sweep(struct itr_campaign *campaign, size_t like, const char *at,
@@ -389,11 +445,7 @@ enum itr_status itr_campaign_add_sweep(struct itr_campaign *campaign, size_t lik
     if (status != ITR_OK) {
         return status;
     }
-    struct itr_campaign_cell *grown = realloc(campaign->parts, (index + 2) * sizeof *grown);
-    if (grown != NULL) {
-        campaign->parts = grown;
-    }
-    status = grown != NULL ? itr_summary_grow(summary, err) : itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory");
+    status = grow(campaign, err);
     if (status != ITR_OK) {
         itr_sweep_free(sweep);
         return status;
@@ -426,7 +478,7 @@ enum itr_status itr_campaign_prepare(struct itr_campaign *campaign, struct itr_e
         return itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory");
     }
     for (size_t i = 0; i < summary->count && status == ITR_OK; i++) {
-        status = open_work(campaign, i, err);
+        status = open_work(campaign, i, campaign->options->resume, err);
     }
     for (size_t i = 0; i < summary->count && status == ITR_OK; i++) {
         summary->tallies[i].expect = summary->cells[i].expect;

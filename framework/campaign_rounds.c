@@ -50,6 +50,10 @@ void itr_campaign_remembered(struct itr_campaign *campaign) {
     }
 }
 
+uint64_t itr_campaign_next_trial(const struct itr_campaign *campaign) {
+    return campaign->past_count > 0 ? campaign->past[campaign->past_count - 1].trial + 1 : 0;
+}
+
 static const struct itr_campaign_past *past_of(const struct itr_campaign *campaign, uint64_t trial, size_t cell) {
     struct itr_campaign_past wanted = {.trial = trial};
     const struct itr_campaign_past *found =

@@ -75,7 +75,7 @@ static void on_interrupt(uv_signal_t *handle, int number) {
          * folder already, and `initrace report` reads it. */
         fprintf(stderr, "initrace: ended at once; initrace report %s shows what was found\n", campaign->folder.path);
         itr_folder_close(&campaign->folder);
-        _Exit(3);
+        _Exit(campaign->options->end_code != 0 ? campaign->options->end_code : 3);
     }
 }
 

@@ -14,12 +14,21 @@ enum {
     ITR_EXIT_INCONCLUSIVE = 3,
     ITR_EXIT_TOOL = 4,
     ITR_EXIT_UNSUPPORTED = 77,
+    /* What git bisect run takes codes for, where 1 to 127 are answers: */
+    ITR_EXIT_STEP_SKIP = 125,
+    ITR_EXIT_STEP_ABORT = 128,
+    ITR_EXIT_STEP_INTERRUPTED = 130,
 };
 
 int itr_command_list(const struct itr_options *options, const struct itr_layout *layout);
 int itr_command_run(struct itr_options *options, const struct itr_layout *layout, int argc, char **argv);
 int itr_command_locate(struct itr_options *options, const struct itr_layout *layout, int argc, char **argv);
 int itr_command_compare(struct itr_options *options, const struct itr_layout *layout, int argc, char **argv);
+int itr_command_bisect(struct itr_options *options, const struct itr_layout *layout, int argc, char **argv);
+/* `initrace bisect --step`. */
+int itr_command_bisect_step(struct itr_options *options, const struct itr_layout *layout, int argc, char **argv);
+/* Every code of a step that is no answer aborts the bisection it is a step of: a mistake must not be taken for a finding. */
+int itr_step_exit_code(int code);
 int itr_command_matrix(struct itr_options *options, const struct itr_layout *layout, int argc, char **argv);
 int itr_command_replay(struct itr_options *options, const struct itr_layout *layout);
 int itr_command_build(const struct itr_options *options, const struct itr_layout *layout);

@@ -5,6 +5,8 @@
 #include "platform/platform.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 static int run_command(struct itr_options *options, int argc, char **argv) {
     struct itr_layout layout;
@@ -12,7 +14,8 @@ static int run_command(struct itr_options *options, int argc, char **argv) {
     bool starts_processes = options->command == ITR_COMMAND_RUN || options->command == ITR_COMMAND_LOCATE ||
                             options->command == ITR_COMMAND_REPLAY || options->command == ITR_COMMAND_DOCTOR ||
                             options->command == ITR_COMMAND_BUILD ||
-                            options->command == ITR_COMMAND_COMPARE || options->command == ITR_COMMAND_MATRIX;
+                            options->command == ITR_COMMAND_COMPARE || options->command == ITR_COMMAND_MATRIX ||
+                            options->command == ITR_COMMAND_BISECT;
     if (itr_layout_find(&layout, &error) != ITR_OK || (starts_processes && itrp_guard_enter(&error) != ITR_OK)) {
         return itr_complain(&error);
     }
@@ -25,6 +28,8 @@ static int run_command(struct itr_options *options, int argc, char **argv) {
         return itr_command_locate(options, &layout, argc, argv);
     case ITR_COMMAND_COMPARE:
         return itr_command_compare(options, &layout, argc, argv);
+    case ITR_COMMAND_BISECT:
+        return itr_command_bisect(options, &layout, argc, argv);
     case ITR_COMMAND_MATRIX:
         return itr_command_matrix(options, &layout, argc, argv);
     case ITR_COMMAND_REPLAY:
@@ -44,6 +49,18 @@ static int run_command(struct itr_options *options, int argc, char **argv) {
     return itr_complain(&error);
 }
 
+/* Also where the command line cannot be read: a mistake in it is no answer either. */
+static bool is_step(int argc, char **argv) {
+    const char *twin = getenv("INITRACE_STEP");
+    bool step = twin != NULL && strcmp(twin, "1") == 0;
+    bool bisects = false;
+    for (int i = 1; i < argc; i++) {
+        step = step || strcmp(argv[i], "--step") == 0;
+        bisects = bisects || strcmp(argv[i], "bisect") == 0;
+    }
+    return step && bisects;
+}
+
 int main(int argc, char **argv) {
     struct itr_options options;
     struct itr_error error = {0};
@@ -51,7 +68,8 @@ int main(int argc, char **argv) {
 
     itrp_help_if_asked();
     if (itr_options_read(&options, argc, argv, &error) != ITR_OK) {
-        return itr_complain(&error);
+        code = itr_complain(&error);
+        return is_step(argc, argv) ? itr_step_exit_code(code) : code;
     }
     if (options.help) {
         struct itr_text text = {0};
@@ -67,5 +85,5 @@ int main(int argc, char **argv) {
     if (fflush(stdout) != 0 && code == ITR_EXIT_EXPECTED) {
         code = ITR_EXIT_TOOL;
     }
-    return code;
+    return is_step(argc, argv) ? itr_step_exit_code(code) : code;
 }

@@ -23,6 +23,7 @@ enum kind { FLAG, WORD, LIST, ITEMS, NUMBER, TIME, SPAN, FORMAT, SIDE, REAL };
 #define DOCTOR (1u << ITR_COMMAND_DOCTOR)
 #define COMPARE (1u << ITR_COMMAND_COMPARE)
 #define BUILD (1u << ITR_COMMAND_BUILD)
+#define BISECT (1u << ITR_COMMAND_BISECT)
 #define MATRIX (1u << ITR_COMMAND_MATRIX)
 #define ARMED (RUN | LOCATE | REPLAY | MATRIX)
 #define NOWHERE ((size_t)-1)
@@ -40,7 +41,7 @@ struct option {
 #define AT(field) offsetof(struct itr_options, field)
 
 static const struct option table[] = {
-    {"at", "POINT", RUN | COMPARE | MATRIX, LIST, AT(at), NOWHERE,
+    {"at", "POINT", RUN | COMPARE | BISECT | MATRIX, LIST, AT(at), NOWHERE,
      "where to fire: time, PHASE[+TIME], CALL#N, SYMBOL[+OFFSET][#N][@main|@init], or a name of the case's own; may be "
      "repeated"},
     {"sweep", "WHAT", RUN | LOCATE, WORD, AT(sweep), NOWHERE,
@@ -56,8 +57,8 @@ static const struct option table[] = {
     {"count", "N", RUN | LOCATE | REPLAY | MATRIX, NUMBER, AT(count), AT(has_count), "trials of each cell (1000; of each place of a sweep: 1, of locate: 2; replay: 1; matrix: 40, at random times 300)"},
     {"duration", "TIME", RUN, TIME, AT(duration_ns), NOWHERE, "instead of --count: so long for each cell"},
     {"until-fail", NULL, RUN, FLAG, AT(until_fail), NOWHERE, "end a cell with its first trial that is not as expected"},
-    {"jobs", "J", RUN | LOCATE | COMPARE | MATRIX, NUMBER, AT(jobs), NOWHERE, "trials at a time (the number of processors)"},
-    {"seed", "S", RUN | LOCATE | COMPARE | MATRIX, NUMBER, AT(seed), AT(has_seed), "seed of all random choices (random; it is printed)"},
+    {"jobs", "J", RUN | LOCATE | COMPARE | BISECT | MATRIX, NUMBER, AT(jobs), NOWHERE, "trials at a time (the number of processors)"},
+    {"seed", "S", RUN | LOCATE | COMPARE | BISECT | MATRIX, NUMBER, AT(seed), AT(has_seed), "seed of all random choices (random; it is printed)"},
     {"go", "VERSION|ROOT", ARMED, LIST, AT(go), NOWHERE,
      "only these Go versions (1.26, go1.26.10), or a GOROOT, built first if need be; may be repeated (all that were built)"},
     {"recipe", "NAME", ARMED, LIST, AT(recipes), NOWHERE,
@@ -71,16 +72,16 @@ static const struct option table[] = {
     {"controls", NULL, RUN, FLAG, AT(all_controls), NOWHERE, "run the case's controls too"},
     {"control", "NAME", RUN, LIST, AT(controls), NOWHERE, "run this control too; may be repeated"},
     {"only-controls", NULL, RUN, FLAG, AT(only_controls), NOWHERE, "run the chosen controls, not the case itself"},
-    {"control-count", "N", RUN | COMPARE | MATRIX, NUMBER, AT(control_count), NOWHERE, "trials of each control (as --count; matrix: 15)"},
-    {"event", "EVENT", RUN | LOCATE | COMPARE, WORD, AT(event), NOWHERE, "fire this event instead of the case's: SIGUSR1, CTRL_BREAK, …"},
-    {"delivery", "HOW", RUN | LOCATE | COMPARE, WORD, AT(delivery), NOWHERE,
+    {"control-count", "N", RUN | COMPARE | BISECT | MATRIX, NUMBER, AT(control_count), NOWHERE, "trials of each control (as --count; matrix: 15)"},
+    {"event", "EVENT", RUN | LOCATE | COMPARE | BISECT, WORD, AT(event), NOWHERE, "fire this event instead of the case's: SIGUSR1, CTRL_BREAK, …"},
+    {"delivery", "HOW", RUN | LOCATE | COMPARE | BISECT, WORD, AT(delivery), NOWHERE,
      "kill, tgkill, sigqueue, timer (Linux), console, ctrl-routine (Windows)"},
-    {"target", "THREAD", RUN | LOCATE | COMPARE, WORD, AT(target), NOWHERE, "process, main, caller or init"},
+    {"target", "THREAD", RUN | LOCATE | COMPARE | BISECT, WORD, AT(target), NOWHERE, "process, main, caller or init"},
     {"env", "K=V", RUN | LOCATE | MATRIX, ITEMS, AT(environment), NOWHERE, "set a variable for the hosts; may be repeated"},
     {"window", "FROM..TO", RUN, SPAN, AT(window_from_ns), AT(has_window),
      "fire within this span after load-begin (0us..3ms) instead of the calibrated one"},
-    {"hold", "TIME", RUN | LOCATE | COMPARE, TIME, AT(hold_ns), AT(has_hold), "longest time a thread is held at a call or a symbol for the event's effect (the case's; 200ms at a symbol)"},
-    {"deadline", "TIME", RUN | LOCATE | COMPARE | MATRIX, TIME, AT(deadline_ns), NOWHERE, "longest life of a host"},
+    {"hold", "TIME", RUN | LOCATE | COMPARE | BISECT, TIME, AT(hold_ns), AT(has_hold), "longest time a thread is held at a call or a symbol for the event's effect (the case's; 200ms at a symbol)"},
+    {"deadline", "TIME", RUN | LOCATE | COMPARE | BISECT | MATRIX, TIME, AT(deadline_ns), NOWHERE, "longest life of a host"},
     {"evidence", "N", RUN, NUMBER, AT(evidence), NOWHERE,
      "of each signature's first N failing trials take evidence: of a host that hangs before its end, else by firing the trial "
      "again under a debugger, uncounted (1; 0: none)"},
@@ -89,20 +90,20 @@ static const struct option table[] = {
     {"keep-hung", "[=N]", RUN, NUMBER, AT(keep_hung), NOWHERE,
      "leave the first N hosts that hang running (1, if no N is given) and print how to attach to them and how to end them "
      "(0: none)"},
-    {"no-exception-record", NULL, RUN | LOCATE | COMPARE, FLAG, AT(no_exception_record), NOWHERE,
+    {"no-exception-record", NULL, RUN | LOCATE | COMPARE | BISECT, FLAG, AT(no_exception_record), NOWHERE,
      "install no vectored exception handler in the host (Windows)"},
     {"host", "PROGRAM", RUN | LOCATE, WORD, AT(host), NOWHERE, "without a case: this host program (library_host)"},
     {"library", "FILE", RUN | LOCATE, WORD, AT(library), NOWHERE, "without a case: the library to load"},
     {"function", "NAME", RUN | LOCATE, WORD, AT(function), NOWHERE, "without a case: int NAME(void), called after the load"},
-    {"output", "DIR", RUN | LOCATE | COMPARE | MATRIX, WORD, AT(output), NOWHERE, "the campaign's folder (initrace-CASE-SEED)"},
-    {"resume", NULL, RUN | COMPARE | MATRIX, FLAG, AT(resume), NOWHERE, "go on with the campaign in --output DIR"},
-    {"keep", "N", RUN | LOCATE | COMPARE | MATRIX, NUMBER, AT(keep), NOWHERE, "failure folders kept for each signature of a cell (3)"},
+    {"output", "DIR", RUN | LOCATE | COMPARE | BISECT | MATRIX, WORD, AT(output), NOWHERE, "the campaign's folder (initrace-CASE-SEED)"},
+    {"resume", NULL, RUN | COMPARE | BISECT | MATRIX, FLAG, AT(resume), NOWHERE, "go on with the campaign in --output DIR"},
+    {"keep", "N", RUN | LOCATE | COMPARE | BISECT | MATRIX, NUMBER, AT(keep), NOWHERE, "failure folders kept for each signature of a cell (3)"},
     {"cores", "MIB", RUN, NUMBER, AT(core_mib), NOWHERE, "keep core files up to this size in failure folders (0: none)"},
-    {"cases", "DIR", RUN | LOCATE | COMPARE | MATRIX | LISTING | DOCTOR, WORD, AT(cases), NOWHERE, "folder of cases instead of the built-in ones"},
+    {"cases", "DIR", RUN | LOCATE | COMPARE | BISECT | MATRIX | LISTING | DOCTOR, WORD, AT(cases), NOWHERE, "folder of cases instead of the built-in ones"},
     {"known", NULL, LISTING, FLAG, AT(known), NOWHERE, "show the known failures that triage recognises, instead of the cases"},
     {"database", "DIR", LISTING | TRIAGE, WORD, AT(database), NOWHERE, "folder of known failures instead of the built-in one"},
-    {"format", "text|json", RUN | LOCATE | COMPARE | MATRIX | REPLAY | LISTING | REPORT | DOCTOR | TRIAGE | BUILD, FORMAT, AT(json), NOWHERE, "form of the result on stdout (text); triage: also watchflakes, compare and matrix: markdown"},
-    {"quiet", NULL, RUN | LOCATE | COMPARE | MATRIX, FLAG, AT(quiet), NOWHERE, "no progress on stderr"},
+    {"format", "text|json", RUN | LOCATE | COMPARE | BISECT | MATRIX | REPLAY | LISTING | REPORT | DOCTOR | TRIAGE | BUILD, FORMAT, AT(json), NOWHERE, "form of the result on stdout (text); triage: also watchflakes, compare and matrix: markdown"},
+    {"quiet", NULL, RUN | LOCATE | COMPARE | BISECT | MATRIX, FLAG, AT(quiet), NOWHERE, "no progress on stderr"},
     {"debug", "[=before|after]", REPLAY, SIDE, AT(debug), NOWHERE,
      "leave the host stopped at its exact point, before or after (after) the event is sent, and open gdb on a terminal (Linux)"},
     {"no-gdb", NULL, REPLAY, FLAG, AT(no_gdb), NOWHERE,
@@ -110,15 +111,25 @@ static const struct option table[] = {
     {"baseline", "ARM", COMPARE, WORD, AT(baseline), NOWHERE,
      "the arm that fails: GO[,recipe=NAME][,patch=FILE][,overlay=FILE][,flag=WORD][,env=K=V][,library=FILE][,name=LABEL]"},
     {"candidate", "ARM", COMPARE, ITEMS, AT(candidates), NOWHERE, "an arm that may be fixed; may be repeated (up to 8)"},
-    {"alpha", "CHANCE", COMPARE | MATRIX, REAL, AT(alpha), NOWHERE, "accepted chance of a false \"fixed\", and of a false \"worse\"; matrix: to mark anything where no version differs (0.01)"},
-    {"beta", "CHANCE", COMPARE, REAL, AT(beta), NOWHERE, "accepted chance to miss a true drop or rise (0.01)"},
+    {"alpha", "CHANCE", COMPARE | BISECT | MATRIX, REAL, AT(alpha), NOWHERE,
+     "accepted chance of a false \"fixed\", and of a false \"worse\"; bisect --step: of a false \"new\"; matrix: to mark anything where no version differs (0.01)"},
+    {"beta", "CHANCE", COMPARE | BISECT, REAL, AT(beta), NOWHERE, "accepted chance to miss a true drop or rise; bisect --step: of a false \"old\" (0.01)"},
     {"factor", "F", COMPARE, REAL, AT(factor), NOWHERE, "a drop of F times or more is a fix (10)"},
     {"p0", "RATE", COMPARE, REAL, AT(rate_0), NOWHERE, "instead of --factor, with --p1: the baseline's rate, from 0 to 1"},
     {"p1", "RATE", COMPARE, REAL, AT(rate_1), NOWHERE, "a candidate at or below this rate is fixed"},
-    {"budget", "N", COMPARE, NUMBER, AT(budget), NOWHERE,
-     "most trials of each candidate at a point (enough for 99 of 100 comparisons, by a pilot)"},
+    {"budget", "N", COMPARE | BISECT, NUMBER, AT(budget), NOWHERE,
+     "most trials of each candidate at a point (enough for 99 of 100 comparisons, by a pilot); bisect: of all arms (10000)"},
     {"guard-count", "N", COMPARE, NUMBER, AT(guard_count), NOWHERE, "trials of each other case and arm (100)"},
     {"no-guard", NULL, COMPARE, FLAG, AT(no_guard), NOWHERE, "do not test the other cases"},
+    {"signature", "PATTERN", BISECT, WORD, AT(signature), NOWHERE, "the failures that are followed, * for any characters (any failure)"},
+    {"change", "rise|drop|either", BISECT, WORD, AT(change), NOWHERE, "which way the rate goes from the oldest arm to the newest (either)"},
+    {"sure", "CHANCE", BISECT, REAL, AT(sure), NOWHERE, "end when one place has this chance (0.99)"},
+    {"step", NULL, BISECT, FLAG, AT(step), NOWHERE,
+     "judge one arm, for git bisect run: exit with 0 if it is as the old ones, 1 as the new ones, 125 if it cannot be told"},
+    {"old-rate", "RATE", BISECT, REAL, AT(rate_old), NOWHERE, "with --step: how often the old ones fail, above 0, up to 1"},
+    {"new-rate", "RATE", BISECT, REAL, AT(rate_new), NOWHERE, "with --step: how often the new ones fail"},
+    {"match-lines", NULL, BISECT, FLAG, AT(match_lines), NOWHERE,
+     "with --step: pass the hosts' lines with [bisect-match 0x on to stderr, each once, for Go's bisect"},
     {"help", NULL, ~0u, FLAG, AT(help), NOWHERE, "this help"},
     {"version", NULL, ~0u, FLAG, AT(version), NOWHERE, "the version"},
 };
@@ -136,6 +147,8 @@ static const struct {
     {"report", ITR_COMMAND_REPORT, "DIR…", "report campaigns from their folders, also unfinished ones"},
     {"triage", ITR_COMMAND_TRIAGE, "FILE…|-", "tell what a crash text says: what died, where, signature, known failure"},
     {"compare", ITR_COMMAND_COMPARE, "CASE… --baseline ARM --candidate ARM", "tell whether a changed runtime is fixed, and not worse elsewhere"},
+    {"bisect", ITR_COMMAND_BISECT, "CASE ARM ARM… | --step CASE ARM --old-rate P --new-rate P",
+     "find the arm, of an ordered list, at which the failure rate changes"},
     {"matrix", ITR_COMMAND_MATRIX, "[CASE…] | --resume --output DIR",
      "run all cases of this system, or these, at all their points with all Go versions: one table a case, changes between versions marked"},
     {"build", ITR_COMMAND_BUILD, "ARM…", "build the libraries of GO[,recipe=NAME][,patch=FILE][,overlay=FILE][,flag=WORD], if they are not there"},
@@ -404,8 +417,9 @@ enum itr_status itr_options_read(struct itr_options *options, int argc, char **a
     if (status == ITR_OK && options->watchflakes && options->command != ITR_COMMAND_TRIAGE) {
         status = itr_fail(err, ITR_E_USAGE, 0, "--format \"watchflakes\": expected text or json; it is triage's alone");
     }
-    if (status == ITR_OK && options->markdown && options->command != ITR_COMMAND_COMPARE && options->command != ITR_COMMAND_MATRIX) {
-        status = itr_fail(err, ITR_E_USAGE, 0, "--format \"markdown\": expected text or json; it is for compare and matrix");
+    if (status == ITR_OK && options->markdown && options->command != ITR_COMMAND_COMPARE && options->command != ITR_COMMAND_BISECT &&
+        options->command != ITR_COMMAND_MATRIX) {
+        status = itr_fail(err, ITR_E_USAGE, 0, "--format \"markdown\": expected text or json; it is for compare, bisect and matrix");
     }
     if (status != ITR_OK) {
         itr_options_release(options);

@@ -22,6 +22,7 @@ enum itr_command {
     ITR_COMMAND_COMPARE,
     ITR_COMMAND_BUILD,
     ITR_COMMAND_MATRIX,
+    ITR_COMMAND_BISECT,
 };
 
 struct itr_options {
@@ -62,7 +63,7 @@ struct itr_options {
     const char *output;
     bool json;
     bool watchflakes; /* the third --format, of triage alone */
-    bool markdown;    /* the same, of compare and matrix */
+    bool markdown;    /* the same, of compare, bisect and matrix */
     bool quiet;
     bool resume;
     uint64_t keep;
@@ -96,6 +97,13 @@ struct itr_options {
     uint64_t budget;
     uint64_t guard_count;
     bool no_guard;
+    const char *signature; /* pattern of the failure that bisect follows; NULL: any */
+    const char *change;    /* "rise", "drop", "either"; NULL: either */
+    double sure;           /* 0: not given; the same for the next two */
+    double rate_old;
+    double rate_new;
+    bool step;
+    bool match_lines;
 };
 
 /* Reads argv and, for options not given there, their environment twins (INITRACE_COUNT for --count).

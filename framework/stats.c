@@ -489,3 +489,24 @@ enum itr_sprt_decision itr_sprt_step(struct itr_sprt *sprt, bool hit) {
     }
     return sprt->decision;
 }
+
+void itr_sprt_hold(struct itr_sprt *sprt, double alpha, double beta) {
+    sprt->upper = -log(alpha);
+    sprt->lower = log(beta);
+}
+
+enum itr_sprt_decision itr_sprt_set(struct itr_sprt *sprt, uint64_t hits, uint64_t trials) {
+    if (sprt->decision != ITR_SPRT_CONTINUE || hits > trials) {
+        return sprt->decision;
+    }
+    sprt->hits = hits;
+    sprt->trials = trials;
+    sprt->ratio = (hits > 0 ? (double)hits * sprt->step_hit : 0) +
+                  (trials > hits ? (double)(trials - hits) * sprt->step_miss : 0);
+    if (sprt->ratio >= sprt->upper) {
+        sprt->decision = ITR_SPRT_RATE_1;
+    } else if (sprt->ratio <= sprt->lower) {
+        sprt->decision = ITR_SPRT_RATE_0;
+    }
+    return sprt->decision;
+}

@@ -80,4 +80,12 @@ ITR_MUST_USE enum itr_status itr_sprt_begin(struct itr_sprt *sprt, double rate_0
 /* One more trial; returns the decision so far. Trials after a decision change nothing. */
 enum itr_sprt_decision itr_sprt_step(struct itr_sprt *sprt, bool hit);
 
+/* After itr_sprt_begin(): wider bounds in the place of Wald's, with which neither error is likelier than asked for, whenever
+ * one looks. Wald's are about right for a look after each trial. */
+void itr_sprt_hold(struct itr_sprt *sprt, double alpha, double beta);
+
+/* All trials so far at once, in the place of those before, looked at when they are known: for batches. Decides nothing while
+ * both rates are ruled out (rates 0 and 1, and a hit and a miss). */
+enum itr_sprt_decision itr_sprt_set(struct itr_sprt *sprt, uint64_t hits, uint64_t trials);
+
 #endif

@@ -147,8 +147,8 @@ static void the_first_bad_arm_is_found(void **state) {
     struct outcome rare = bisect_all(0.005, 0.1, ITR_BISECT_UP, 3);
 
     (void)state;
-    print_message("right of %d, trials: 90/10 %zu, %.1f; 70/30 %zu, %.1f; 10/0.5 %zu, %.1f\n", RUNS,
-                  clear.right, clear.trials, noisy.right, noisy.trials, rare.right, rare.trials);
+    print_message("right of %d, trials: 90/10 %u, %.1f; 70/30 %u, %.1f; 10/0.5 %u, %.1f\n", RUNS,
+                  (unsigned)clear.right, clear.trials, (unsigned)noisy.right, noisy.trials, (unsigned)rare.right, rare.trials);
     assert_true(clear.right >= RUNS * 96 / 100 && clear.trials < 28);
     assert_true(noisy.right >= RUNS * 90 / 100 && noisy.trials < 158);
     assert_true(rare.right >= RUNS * 90 / 100 && rare.trials < 413);
@@ -197,6 +197,100 @@ static void a_budget_ends_it(void **state) {
     assert_int_equal(bisect.arm_trials[ARMS - 1], 1);
     itr_bisect_release(&bisect);
     itr_bisect_release(&bisect);
+}
+
+/* Told all at once, or one after the other. */
+static void the_order_of_answers_is_nothing(void **state) {
+    struct itr_bisect_rules rules = {.change = ITR_BISECT_EITHER, .sure = 0.999999};
+    struct itr_bisect one = begin(4, &rules);
+    struct itr_bisect all = begin(4, &rules);
+    const uint64_t hits[] = {0, 1, 4, 3};
+    const uint64_t trials[] = {5, 4, 5, 3};
+    const uint64_t wrong[] = {5, 4, 3, 3};
+
+    (void)state;
+    for (size_t i = 4; i-- > 0;) {
+        note(&one, i, (int)hits[i], (int)trials[i]);
+    }
+    note(&all, 2, 0, 7); /* in its place */
+    assert_int_equal(itr_bisect_set(&all, hits, trials, NULL), ITR_OK);
+    for (size_t i = 0; i < 4; i++) {
+        near_to(all.chance[i], one.chance[i], 1e-12);
+    }
+    assert_int_equal(all.trials, 17);
+    assert_int_equal(all.state, ITR_BISECT_CONTINUE);
+    assert_int_equal(itr_bisect_set(&all, hits, wrong, NULL), ITR_E_USAGE);
+    assert_int_equal(all.trials, 17);
+    const uint64_t clear_hits[] = {0, 0, 40, 40};
+    const uint64_t clear_trials[] = {40, 40, 40, 40};
+    assert_int_equal(itr_bisect_set(&all, clear_hits, clear_trials, NULL), ITR_OK);
+    assert_int_equal(all.state, ITR_BISECT_FOUND);
+    assert_int_equal(all.best, 2);
+    itr_bisect_release(&one);
+    itr_bisect_release(&all);
+}
+
+static void a_plan_begins_with_the_next_and_spreads(void **state) {
+    struct itr_bisect_rules rules = {.change = ITR_BISECT_EITHER};
+    struct itr_bisect bisect = begin(ARMS, &rules);
+    uint32_t trials[ARMS];
+    uint32_t sum = 0;
+    uint32_t arms = 0;
+
+    (void)state;
+    assert_int_equal(itr_bisect_plan(&bisect, 1, trials, NULL), ITR_OK);
+    for (size_t i = 0; i < ARMS; i++) {
+        assert_int_equal(trials[i], i == bisect.next ? 1 : 0);
+    }
+    assert_int_equal(itr_bisect_plan(&bisect, 32, trials, NULL), ITR_OK);
+    for (size_t i = 0; i < ARMS; i++) {
+        sum += trials[i];
+        arms += trials[i] > 0 ? 1 : 0;
+    }
+    assert_int_equal(sum, 32);
+    assert_in_range(arms, 2, ARMS);
+    assert_int_equal(bisect.trials, 0);
+    itr_bisect_release(&bisect);
+}
+
+/* As the command does it: batches that grow with what is known. */
+static struct outcome bisect_in_batches(double before, double after, uint64_t seed) {
+    struct itr_bisect_rules rules = {.change = ITR_BISECT_EITHER, .trials_max = 5000};
+    struct outcome outcome = {0};
+
+    for (uint64_t run = 0; run < RUNS; run++) {
+        struct itr_random random = itr_random_of("batches", seed, run);
+        struct itr_bisect bisect = begin(ARMS, &rules);
+        size_t first = 1 + itr_random_below(&random, ARMS - 1);
+        uint64_t hits[ARMS] = {0};
+        uint64_t trials[ARMS] = {0};
+        while (bisect.state == ITR_BISECT_CONTINUE) {
+            uint32_t plan[ARMS];
+            assert_int_equal(itr_bisect_plan(&bisect, itr_bisect_batch(&bisect, 2), plan, NULL), ITR_OK);
+            for (size_t i = 0; i < ARMS; i++) {
+                for (uint32_t k = 0; k < plan[i]; k++) {
+                    trials[i]++;
+                    hits[i] += itr_random_unit(&random) < (i >= first ? after : before);
+                }
+            }
+            assert_int_equal(itr_bisect_set(&bisect, hits, trials, NULL), ITR_OK);
+        }
+        outcome.right += bisect.state == ITR_BISECT_FOUND && bisect.best == first;
+        outcome.trials += (double)bisect.trials / RUNS;
+        itr_bisect_release(&bisect);
+    }
+    return outcome;
+}
+
+static void batches_cost_little(void **state) {
+    struct outcome clear = bisect_in_batches(0.1, 0.9, 6);
+    struct outcome rare = bisect_in_batches(0.1, 0.005, 7);
+
+    (void)state;
+    print_message("in batches, right of %d, trials: 90/10 %u, %.1f; 10/0.5 %u, %.1f\n", RUNS, (unsigned)clear.right,
+                  clear.trials, (unsigned)rare.right, rare.trials);
+    assert_true(clear.right >= RUNS * 96 / 100 && clear.trials < 40);
+    assert_true(rare.right >= RUNS * 90 / 100 && rare.trials < 480);
 }
 
 /* Counts far from what was expected of them leave numbers, not NaN. */
@@ -251,6 +345,9 @@ int main(void) {
         cmocka_unit_test(the_first_good_arm_is_found),
         cmocka_unit_test(arms_that_are_the_same_are_no_change),
         cmocka_unit_test(a_budget_ends_it),
+        cmocka_unit_test(the_order_of_answers_is_nothing),
+        cmocka_unit_test(a_plan_begins_with_the_next_and_spreads),
+        cmocka_unit_test(batches_cost_little),
         cmocka_unit_test(hostile_counts_leave_numbers),
         cmocka_unit_test(what_cannot_be_is_refused),
     };

@@ -61,6 +61,7 @@ static void commands_have_names(void **state) {
     } rows[] = {{"list", ITR_COMMAND_LIST},
                 {"run", ITR_COMMAND_RUN},
                 {"locate", ITR_COMMAND_LOCATE},
+                {"bisect", ITR_COMMAND_BISECT},
                 {"replay", ITR_COMMAND_REPLAY},
                 {"report", ITR_COMMAND_REPORT},
                 {"triage", ITR_COMMAND_TRIAGE},
@@ -101,7 +102,7 @@ static void arms_keep_their_commas(void **state) {
     assert_read(READ("matrix", "--go", "1.26", "--recipe", "a", "--alpha", "0.05", "--format", "markdown"));
     assert_true(options.markdown && options.alpha == 0.05 && options.words.count == 0);
     itr_options_release(&options);
-    assert_refused(READ("run", "x", "--format", "markdown"), "markdown", "for compare and matrix");
+    assert_refused(READ("run", "x", "--format", "markdown"), "markdown", "for compare, bisect and matrix");
 }
 
 static void without_options_there_are_defaults(void **state) {
@@ -563,6 +564,28 @@ static void triage_has_a_form_of_its_own(void **state) {
     itr_options_release(&options);
 }
 
+static void a_bisection_has_options_of_its_own(void **state) {
+    (void)state;
+    assert_read(READ("bisect", "x", "1.24", "1.26,recipe=a,name=b", "--signature", "crash *", "--change", "drop", "--sure", "0.999",
+                     "--budget", "500", "--format", "markdown", "--resume", "--output", "d"));
+    assert_int_equal(options.words.count, 3);
+    assert_string_equal(options.words.items[2], "1.26,recipe=a,name=b");
+    assert_true(is_word(options.signature, "crash *"));
+    assert_true(is_word(options.change, "drop"));
+    assert_true(options.sure == 0.999);
+    assert_int_equal(options.budget, 500);
+    assert_true(options.markdown);
+    assert_false(options.step);
+    itr_options_release(&options);
+    assert_read(READ("bisect", "--step", "x", "1.24", "--old-rate", "0.001", "--new-rate=1e-1", "--match-lines", "--alpha", "0.05"));
+    assert_true(options.step && options.match_lines);
+    assert_true(options.rate_old == 0.001 && options.rate_new == 0.1 && options.alpha == 0.05);
+    itr_options_release(&options);
+    assert_refused(READ("bisect", "x", "--sure", "-1"), "--sure", "a number above 0");
+    assert_refused(READ("compare", "x", "--step"), "--step", "does not go with this command");
+    assert_refused(READ("bisect", "x", "--baseline", "1.24"), "--baseline", "does not go with this command");
+}
+
 static void options_that_are_none_are_refused(void **state) {
     (void)state;
     assert_refused(READ("run", "--colour"), "--colour: no such option", "--help");
@@ -638,6 +661,7 @@ int main(void) {
         OPTIONS_TEST(how_many_are_kept_may_be_left_out),
         OPTIONS_TEST(locate_takes_its_own_options),
         OPTIONS_TEST(triage_has_a_form_of_its_own),
+        OPTIONS_TEST(a_bisection_has_options_of_its_own),
         OPTIONS_TEST(options_that_are_none_are_refused),
         OPTIONS_TEST(options_of_other_commands_are_refused),
         OPTIONS_TEST(help_shows_every_option_of_the_command),

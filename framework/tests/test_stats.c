@@ -7,6 +7,8 @@
  * digits, where they are not rational or too large for that. */
 #include "framework/stats.h"
 
+#include "framework/random.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -423,6 +425,56 @@ static void sprt_accepts_the_lower_rate_after_enough_misses(void **state) {
     assert_int_equal(sprt.decision, ITR_SPRT_RATE_0);
 }
 
+static void sprt_takes_all_trials_at_once(void **state) {
+    struct itr_sprt sprt;
+
+    (void)state;
+    assert_int_equal(itr_sprt_begin(&sprt, 0.1, 0.3, 0.02, 0.03, NULL), ITR_OK);
+    assert_int_equal(itr_sprt_set(&sprt, 3, 2), ITR_SPRT_CONTINUE); /* cannot be */
+    assert_int_equal(sprt.trials, 0);
+    assert_int_equal(itr_sprt_set(&sprt, 5, 12), ITR_SPRT_CONTINUE);
+    near_to(sprt.ratio, 5 * log(3.0) + 7 * log(7.0 / 9), 1e-14);
+    assert_int_equal(itr_sprt_set(&sprt, 6, 12), ITR_SPRT_RATE_1);
+    assert_int_equal(itr_sprt_set(&sprt, 0, 900), ITR_SPRT_RATE_1);
+    assert_int_equal(sprt.trials, 12);
+    assert_int_equal(itr_sprt_begin(&sprt, 0, 1, 0.1, 0.1, NULL), ITR_OK);
+    assert_int_equal(itr_sprt_set(&sprt, 1, 2), ITR_SPRT_CONTINUE); /* neither of the two */
+    assert_int_equal(itr_sprt_set(&sprt, 0, 1), ITR_SPRT_RATE_0);
+}
+
+/* Looked at after batches that grow, at bounds that hold whenever one looks. */
+static void sprt_holds_its_errors_in_batches(void **state) {
+    enum { RUNS = 2000 };
+    static const double rates[] = {0.02, 0.1};
+    const double accepted = 0.05;
+
+    (void)state;
+    for (size_t truth = 0; truth < 2; truth++) {
+        int wrong = 0;
+        int open = 0;
+        for (uint64_t run = 0; run < RUNS; run++) {
+            struct itr_random random = itr_random_of("sprt batches", truth, run);
+            struct itr_sprt sprt;
+            uint64_t hits = 0;
+            uint64_t trials = 0;
+            assert_int_equal(itr_sprt_begin(&sprt, rates[0], rates[1], accepted, accepted, NULL), ITR_OK);
+            itr_sprt_hold(&sprt, accepted, accepted);
+            while (sprt.decision == ITR_SPRT_CONTINUE && trials < 100000) {
+                for (uint64_t i = trials / 8 > 4 ? trials / 8 : 4; i > 0; i--) {
+                    hits += itr_random_unit(&random) < rates[truth] ? 1 : 0;
+                    trials++;
+                }
+                (void)itr_sprt_set(&sprt, hits, trials);
+            }
+            open += sprt.decision == ITR_SPRT_CONTINUE ? 1 : 0;
+            wrong += sprt.decision == (truth == 0 ? ITR_SPRT_RATE_1 : ITR_SPRT_RATE_0) ? 1 : 0;
+        }
+        assert_int_equal(open, 0);
+        assert_true(wrong <= RUNS * accepted);
+        assert_true(wrong > 0);
+    }
+}
+
 static void sprt_keeps_its_decision(void **state) {
     struct itr_sprt sprt;
 
@@ -489,6 +541,8 @@ int main(void) {
         cmocka_unit_test(nonsense_gives_no_number),
         cmocka_unit_test(sprt_has_walds_numbers),
         cmocka_unit_test(sprt_accepts_the_lower_rate_after_enough_misses),
+        cmocka_unit_test(sprt_takes_all_trials_at_once),
+        cmocka_unit_test(sprt_holds_its_errors_in_batches),
         cmocka_unit_test(sprt_keeps_its_decision),
         cmocka_unit_test(sprt_decides_at_once_on_what_a_rate_rules_out),
         cmocka_unit_test(sprt_refuses_what_cannot_be),
