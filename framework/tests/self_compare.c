@@ -26,7 +26,7 @@ static void add_case(const char *name, const char *more) {
                           "\"%s\"%s}",
                           itrp_system_family(),
                           is_linux ? "\"event\": \"SIGUSR1\"" : "\"event\": \"CTRL_C\", \"delivery\": \"ctrl-routine\"",
-                          is_linux ? "2s" : "20s", more);
+                          "20s", more);
     scratch_folder(cases, name);
     snprintf(file, sizeof file, "%s/case.json", name);
     scratch_write(cases, file, text, (size_t)length);
