@@ -26,7 +26,7 @@ static void add_case(const char *name, const char *more) {
                           "\"%s\"%s}",
                           itrp_system_family(),
                           is_linux ? "\"event\": \"SIGUSR1\"" : "\"event\": \"CTRL_C\", \"delivery\": \"ctrl-routine\"",
-                          is_linux ? "2s" : "20s", more);
+                          "20s", more);
     scratch_folder(cases, name);
     snprintf(file, sizeof file, "%s/case.json", name);
     scratch_write(cases, file, text, (size_t)length);
@@ -186,7 +186,8 @@ static void a_baseline_that_does_not_fail_says_nothing(void **state) {
         print_message("skipped: 512 trials that tell nothing of the system take too long here\n");
         return;
     }
-    COMPARE(3, "--baseline", arm(0, "old", "", ""), "--candidate", arm(1, "new", "", ""));
+    COMPARE(3, "--baseline", arm(0, "old", "", ""), "--candidate", arm(1, "new", "", ""), "--at",
+            "init-done"); /* while it sets its handler the planted library loses an event now and then */
     assert_contains(out_text(), "new: undecided");
     assert_contains(out_text(), "the baseline does not show a failure here (0 of 512: at most 0.583 % at 95 %)");
 }
