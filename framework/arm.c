@@ -216,6 +216,9 @@ static bool is_flag(const char *word, const char *name) {
 
 static enum itr_status check_flag(const char *option, const char *word, struct itr_error *err) {
     static const char *const own[] = {"-o", "-C", "-n", "-buildmode"};
+    static const char *const valued[] = {"-asmflags", "-compiler", "-gccgoflags", "-gcflags", "-installsuffix", "-ldflags", "-mod",
+                                         "-modfile",  "-p",        "-pgo",        "-pkgdir",  "-tags",          "-toolexec", "-covermode",
+                                         "-coverpkg"};
     if (word[0] != '-' || word[1] == '\0' || strpbrk(word, "\r\n") != NULL) {
         return itr_fail(err, ITR_E_USAGE, 0, "%s: \"%.200s\" is no flag of go build, one word with its value, such as -race or -gcflags=all=-N",
                         option, word);
@@ -223,6 +226,12 @@ static enum itr_status check_flag(const char *option, const char *word, struct i
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
         if (is_flag(word, own[i])) {
             return itr_fail(err, ITR_E_USAGE, 0, "%s: %s is for initrace itself to give to go build", option, own[i]);
+        }
+    }
+    for (size_t i = 0; i < sizeof valued / sizeof valued[0]; i++) {
+        if (is_flag(word, valued[i]) && strchr(word, '=') == NULL) { /* it would take the next word for its value */
+            return itr_fail(err, ITR_E_USAGE, 0, "%s: %s without a value: expected both in one word, %s=VALUE", option, valued[i],
+                            valued[i]);
         }
     }
     return !is_flag(word, "-overlay") ? ITR_OK
