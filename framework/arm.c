@@ -275,6 +275,7 @@ static void add_part(struct itr_text *text, const char *word, const char *suffix
     while (from > 0 && word[from - 1] != '/' && word[from - 1] != '\\') {
         from--;
     }
+    from = from < length ? from : 0; /* "/" */
     size_t end = strlen(suffix);
     if (length - from > end && memcmp(word + length - end, suffix, end) == 0) {
         length -= end;

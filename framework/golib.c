@@ -362,7 +362,7 @@ enum itr_status itr_golib_provide(const struct itr_layout *layout, const struct 
 enum itr_status itr_golib_use(const struct itr_layout *layout, const char *name, struct itr_error *err) {
     char folder[ITR_GOLIB_PATH_MAX];
     snprintf(folder, sizeof folder, "%s/%s", layout->libraries, name);
-    bool is_name = strpbrk(name, "/\\") == NULL && name[0] != '.';
+    bool is_name = strpbrk(name, "/\\") == NULL && name[0] != '.' && name[0] != '\0';
     bool there = is_name && (strchr(name, '-') != NULL ? itr_golib_mark(folder) : itr_path_exists(folder));
     return there ? ITR_OK
                  : itr_fail(err, ITR_E_NOT_FOUND, 0, "the libraries %.100s are not there (any more): initrace build makes them again, from the Go, recipes and the like in \"command\" of campaign.json", name);
