@@ -216,6 +216,9 @@ static bool is_flag(const char *word, const char *name) {
 
 static enum itr_status check_flag(const char *option, const char *word, struct itr_error *err) {
     static const char *const own[] = {"-o", "-C", "-n", "-buildmode"};
+    static const char *const valued[] = {"-asmflags", "-compiler", "-gccgoflags", "-gcflags", "-installsuffix", "-ldflags", "-mod",
+                                         "-modfile",  "-p",        "-pgo",        "-pkgdir",  "-tags",          "-toolexec", "-covermode",
+                                         "-coverpkg"};
     if (word[0] != '-' || word[1] == '\0' || strpbrk(word, "\r\n") != NULL) {
         return itr_fail(err, ITR_E_USAGE, 0, "%s: \"%.200s\" is no flag of go build, one word with its value, such as -race or -gcflags=all=-N",
                         option, word);
@@ -223,6 +226,12 @@ static enum itr_status check_flag(const char *option, const char *word, struct i
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
         if (is_flag(word, own[i])) {
             return itr_fail(err, ITR_E_USAGE, 0, "%s: %s is for initrace itself to give to go build", option, own[i]);
+        }
+    }
+    for (size_t i = 0; i < sizeof valued / sizeof valued[0]; i++) {
+        if (is_flag(word, valued[i]) && strchr(word, '=') == NULL) { /* it would take the next word for its value */
+            return itr_fail(err, ITR_E_USAGE, 0, "%s: %s without a value: expected both in one word, %s=VALUE", option, valued[i],
+                            valued[i]);
         }
     }
     return !is_flag(word, "-overlay") ? ITR_OK
@@ -256,8 +265,18 @@ enum itr_status itr_arm_check(const char *option, const struct itr_arm_spec *arm
 
 /* ---- label and text ---- */
 
+/* Without an allocation, which could fail. */
+static void add_bytes(struct itr_arm_spec *arm, const char *bytes, size_t count) {
+    size_t used = strlen(arm->label);
+    if (used > 0 && used + 1 < sizeof arm->label) {
+        arm->label[used++] = '+';
+        arm->label[used] = '\0';
+    }
+    (void)itr_escape_into(arm->label + used, sizeof arm->label - used, ITR_ESCAPE_TERMINAL, bytes, count); /* or its beginning */
+}
+
 /* The name of a file, without folders and `suffix`; of what is no path, all of it. */
-static void add_part(struct itr_text *text, const char *word, const char *suffix) {
+static void add_part(struct itr_arm_spec *arm, const char *word, const char *suffix) {
     size_t length = strlen(word);
     while (length > 1 && (word[length - 1] == '/' || word[length - 1] == '\\')) {
         length--;
@@ -266,52 +285,46 @@ static void add_part(struct itr_text *text, const char *word, const char *suffix
     while (from > 0 && word[from - 1] != '/' && word[from - 1] != '\\') {
         from--;
     }
+    from = from < length ? from : 0; /* "/" */
     size_t end = strlen(suffix);
     if (length - from > end && memcmp(word + length - end, suffix, end) == 0) {
         length -= end;
     }
-    if (text->length > 0) {
-        (void)itr_text_add(text, "+");
-    }
-    (void)itr_text_escape(text, ITR_ESCAPE_TERMINAL, word + from, length - from);
+    add_bytes(arm, word + from, length - from);
 }
 
-static void add_whole(struct itr_text *text, const char *word) {
-    if (text->length > 0) {
-        (void)itr_text_add(text, "+");
-    }
-    (void)itr_text_escape(text, ITR_ESCAPE_TERMINAL, word, strlen(word));
+static void add_whole(struct itr_arm_spec *arm, const char *word) {
+    add_bytes(arm, word, strlen(word));
 }
 
 void itr_arm_name(struct itr_arm_spec *arm) {
-    struct itr_text text = {.ceiling = sizeof arm->label - 1};
     if (arm->label[0] != '\0') {
         return;
     }
     if (arm->go != NULL) {
-        add_part(&text, arm->go, "");
+        add_part(arm, arm->go, "");
     }
     for (size_t i = 0; i < arm->recipes.count; i++) {
-        add_part(&text, arm->recipes.items[i], ".recipe");
+        add_part(arm, arm->recipes.items[i], ".recipe");
     }
     for (size_t i = 0; i < arm->patches.count; i++) {
-        add_part(&text, arm->patches.items[i], "");
+        add_part(arm, arm->patches.items[i], "");
     }
     if (arm->overlay != NULL) {
-        add_part(&text, arm->overlay, "");
+        add_part(arm, arm->overlay, "");
     }
     for (size_t i = 0; i < arm->flags.count; i++) {
-        add_whole(&text, arm->flags.items[i]);
+        add_whole(arm, arm->flags.items[i]);
     }
     for (size_t i = 0; i < arm->environment.count; i++) {
-        add_whole(&text, arm->environment.items[i]);
+        add_whole(arm, arm->environment.items[i]);
     }
     if (arm->library != NULL) {
-        add_part(&text, arm->library, "");
+        add_part(arm, arm->library, "");
     }
-    const char *made = itr_text_string(&text);
-    snprintf(arm->label, sizeof arm->label, "%s", made[0] != '\0' ? made : "plain");
-    itr_text_release(&text);
+    if (arm->label[0] == '\0') {
+        snprintf(arm->label, sizeof arm->label, "plain");
+    }
 }
 
 static void add_word(struct itr_text *out, size_t *words, const char *key, const char *value) {

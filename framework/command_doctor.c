@@ -74,6 +74,7 @@ static void examine_files(struct doctor *doctor, const struct itr_layout *layout
     struct itr_error error = {0};
     char path[1400];
     char text[512] = "";
+    size_t arms = 0;
     bool plain = itr_layout_host(layout, "library_host", false, path, sizeof path, &error) == ITR_OK;
     report(doctor, "host", plain, true, plain ? path : error.text, "build the project");
     bool hooked = itr_layout_host(layout, "library_host", true, path, sizeof path, &error) == ITR_OK;
@@ -81,7 +82,13 @@ static void examine_files(struct doctor *doctor, const struct itr_layout *layout
     if (itr_layout_go_versions(layout, &versions, &error) == ITR_OK) {
         for (size_t i = 0; i < versions.count; i++) {
             size_t used = strlen(text);
-            snprintf(text + used, sizeof text - used, "%s%s", i > 0 ? " " : "", versions.items[i]);
+            bool of_arm = strchr(versions.items[i], '-') != NULL;
+            arms += of_arm ? 1 : 0;
+            snprintf(text + used, sizeof text - used, "%s%s", used > 0 && !of_arm ? " " : "", of_arm ? "" : versions.items[i]);
+        }
+        size_t used = strlen(text);
+        if (arms > 0) {
+            snprintf(text + used, sizeof text - used, "%s%zu of changed or other Gos", used > 0 ? ", and " : "", arms);
         }
     }
     report(doctor, "Go libraries", versions.count > 0, true, versions.count > 0 ? text : "none were built",

@@ -78,8 +78,9 @@ enum itr_status itr_golib_roots(const struct itr_layout *layout, const char *wan
         }
     }
     if (status == ITR_OK && roots->count == 0) {
-        status = itr_fail(err, ITR_E_NOT_FOUND, 0, "--go %s: no library was built with it; give its GOROOT as a path",
-                          wanted != NULL ? wanted : "");
+        status = wanted == NULL
+                     ? itr_fail(err, ITR_E_NOT_FOUND, 0, "no Go library was built: give a GOROOT as a path")
+                     : itr_fail(err, ITR_E_NOT_FOUND, 0, "Go %.200s: no library was built with it; give its GOROOT as a path", wanted);
     }
     itr_layout_release(&versions);
     if (status != ITR_OK) {
@@ -127,9 +128,17 @@ static enum itr_status read_golibs(struct providing *providing, struct itr_error
 
 /* Also the version, as the name of an entry has it: of "go1.27-devel_0123" that is "go1.27". */
 static enum itr_status read_root(struct providing *providing, const char *root, struct itr_error *err) {
+    static const char *const needed[] = {"src/runtime", "pkg/include", "pkg/tool"};
     enum itr_status status = itr_goroot_version(root, providing->version, sizeof providing->version, err);
     if (status == ITR_OK && !real_path(root, providing->root, sizeof providing->root)) {
-        status = itr_fail(err, ITR_E_NOT_FOUND, 0, "%s is no GOROOT: there is no such folder", root);
+        status = itr_fail(err, ITR_E_NOT_FOUND, 0, "%.400s is no GOROOT: there is no such folder", root);
+    }
+    for (size_t i = 0; i < sizeof needed / sizeof needed[0] && status == ITR_OK; i++) {
+        char path[1200];
+        snprintf(path, sizeof path, "%s/%s", providing->root, needed[i]);
+        if (!itr_path_exists(path)) {
+            status = itr_fail(err, ITR_E_NOT_FOUND, 0, "%.400s is no GOROOT that can build: %s is not in it", providing->root, needed[i]);
+        }
     }
     return status;
 }
@@ -151,6 +160,25 @@ static const char *without_drive(const char *path) {
     return drive ? path + 2 : path;
 }
 
+/* Long or odd ones would not survive the sentence, or a shell. */
+static enum itr_status tell_command(const struct providing *providing, struct itr_error *err) {
+    struct itr_text text = {.ceiling = 200};
+    const char *prefix = without_drive(providing->layout->prefix);
+    itr_arm_text(providing->inputs.arm, without_drive(providing->root), &text);
+    const char *arm = itr_text_string(&text);
+    bool fits = !text.truncated && !text.no_memory && strchr(arm, '\'') == NULL && strchr(prefix, '\'') == NULL && strlen(prefix) <= 160;
+    enum itr_status status =
+        fits ? itr_fail(err, ITR_E_NOT_FOUND, 0,
+                        "the libraries are not built, and that GOROOT has no bin/go%s: on Linux, initrace build '%s' --system %s --into '%s'",
+                        itrp_program_suffix(), arm, providing->inputs.system, prefix)
+             : itr_fail(err, ITR_E_NOT_FOUND, 0,
+                        "the libraries are not built, and that GOROOT has no bin/go%s: initrace build makes them on Linux, from the same "
+                        "arm, with --system %s and --into this build tree or installation",
+                        itrp_program_suffix(), providing->inputs.system);
+    itr_text_release(&text);
+    return status;
+}
+
 static enum itr_status check_go(const struct providing *providing, struct itr_error *err) {
     char program[1200];
     const char *system = providing->inputs.system;
@@ -160,21 +188,31 @@ static enum itr_status check_go(const struct providing *providing, struct itr_er
                    ? ITR_OK
                    : itr_fail(err, ITR_E_UNSUPPORTED, 0, "libraries for %s cannot be built on %s", system, itrp_system_family());
     }
-    struct itr_text text = {.ceiling = 400};
-    itr_arm_text(providing->inputs.arm, without_drive(providing->root), &text);
-    enum itr_status status =
-        itr_fail(err, ITR_E_NOT_FOUND, 0, "these libraries are not built and %s is not there; on Linux: initrace build '%s' --system %s --into %s",
-                 program, itr_text_string(&text), system, without_drive(providing->layout->prefix));
-    itr_text_release(&text);
-    return status;
+    return strcmp(itrp_system_family(), "windows") == 0
+               ? tell_command(providing, err)
+               : itr_fail(err, ITR_E_NOT_FOUND, 0, "%.300s is no GOROOT that can build: bin/go is not in it", providing->root);
 }
 
 /* ---- arm.json: what the entry is made from, for people ---- */
 
+/* A path need not be UTF-8. NULL: JSON's null. */
+static json_t *printable(const char *text) {
+    struct itr_text clean = {0};
+    json_t *string = NULL;
+    if (text == NULL) {
+        return json_null();
+    }
+    if (itr_text_escape(&clean, ITR_ESCAPE_UTF8, text, strlen(text))) {
+        string = json_string(itr_text_string(&clean));
+    }
+    itr_text_release(&clean);
+    return string;
+}
+
 static json_t *list_of(const struct itr_strings *strings) {
     json_t *list = json_array();
     for (size_t i = 0; i < strings->count; i++) {
-        if (json_array_append_new(list, json_string(strings->items[i])) != 0) {
+        if (json_array_append_new(list, printable(strings->items[i])) != 0) {
             json_decref(list);
             return NULL;
         }
@@ -197,12 +235,12 @@ static enum itr_status write_arm(const struct providing *providing, const char *
     char hash[24];
     const struct itr_arm_spec *arm = providing->inputs.arm;
     snprintf(hash, sizeof hash, "0x%016" PRIx64, itr_changes_hash(&providing->changes));
-    json_t *json = json_pack("{s:i, s:s, s:s, s:s, s:s, s:o, s:o, s:s?, s:o, s:o, s:s}", "format", (int)ARM_FORMAT, "label", arm->label,
-                             "go", providing->version, "goroot", providing->root, "system", providing->inputs.system, "recipes",
-                             list_of(&arm->recipes), "patches", list_of(&arm->patches), "overlay", arm->overlay, "flags",
+    json_t *json = json_pack("{s:i, s:s, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:s}", "format", (int)ARM_FORMAT, "label", arm->label,
+                             "go", providing->version, "goroot", printable(providing->root), "system", providing->inputs.system, "recipes",
+                             list_of(&arm->recipes), "patches", list_of(&arm->patches), "overlay", printable(arm->overlay), "flags",
                              list_of(&arm->flags), "changed", changed_files(&providing->changes), "changes_hash", hash);
     enum itr_status status = json != NULL ? itr_folder_write_json(folder, "arm.json", json, err)
-                                          : itr_fail(err, ITR_E_NO_MEMORY, 0, "cannot make %s/arm.json: out of memory or not UTF-8", folder);
+                                          : itr_fail(err, ITR_E_NO_MEMORY, 0, "cannot make %.300s/arm.json: out of memory", folder);
     json_decref(json);
     return status;
 }
@@ -324,7 +362,8 @@ enum itr_status itr_golib_provide(const struct itr_layout *layout, const struct 
 enum itr_status itr_golib_use(const struct itr_layout *layout, const char *name, struct itr_error *err) {
     char folder[ITR_GOLIB_PATH_MAX];
     snprintf(folder, sizeof folder, "%s/%s", layout->libraries, name);
-    bool there = strchr(name, '-') != NULL ? itr_golib_mark(folder) : itr_path_exists(folder);
+    bool is_name = strpbrk(name, "/\\") == NULL && name[0] != '.' && name[0] != '\0';
+    bool there = is_name && (strchr(name, '-') != NULL ? itr_golib_mark(folder) : itr_path_exists(folder));
     return there ? ITR_OK
-                 : itr_fail(err, ITR_E_NOT_FOUND, 0, "the libraries %s are not there (any more): initrace build makes them, with the --go and arm options of the campaign (\"command\" in campaign.json)", name);
+                 : itr_fail(err, ITR_E_NOT_FOUND, 0, "the libraries %.100s are not there (any more): initrace build makes them again, from the Go, recipes and the like in \"command\" of campaign.json", name);
 }

@@ -45,9 +45,12 @@ static enum itr_status run_go(const struct itrp_process_spec *spec, const char *
             uv_run(&loop, UV_RUN_ONCE);
         }
         const struct itrp_exit *end = itrp_process_exit(build.process);
-        if (build.late || end->signaled || end->code != 0) {
-            status = itr_fail(err, ITR_E_USAGE, 0, "%s could not build library %s (%s)%s", spec->program, library, label,
-                              build.late ? " in ten minutes" : ": its messages are above");
+        if (build.late) {
+            status = itr_fail(err, ITR_E_TIMEOUT, 0, "library %s (%s): %.300s did not build it in ten minutes", library, label,
+                              spec->program);
+        } else if (end->signaled || end->code != 0) {
+            status = itr_fail(err, ITR_E_USAGE, 0, "library %s (%s): %.300s could not build it, its messages are above", library,
+                              label, spec->program);
         }
         struct itr_error left = {0};
         if (itrp_process_end_tree(build.process, 5000, &strays, &left) != ITR_OK && status == ITR_OK) {
@@ -89,9 +92,11 @@ static bool is_linker_flag(const char *word) {
 
 enum itr_status itr_golib_build(const struct itr_golib_inputs *inputs, size_t index, const char *folder, const char *overlay,
                                 struct itr_error *err) {
-    /* What would change the libraries and is not in their key is set here, whatever the user's environment says. */
+    /* What would change the libraries and is not in their key is set here, whatever the user's environment says: empty is
+     * Go's own default. The C compiler of this system (CC) is the user's, and in the key. */
     static const char *const fixed[] = {"GOENV=off", "GOTOOLCHAIN=local", "GOFLAGS=", "GO111MODULE=auto", "GOWORK=off",
-                                        "CGO_ENABLED=1", "GOARCH=amd64", "GOAMD64=v1", "GOEXPERIMENT="};
+                                        "CGO_ENABLED=1", "GOARCH=amd64", "GOAMD64=v1", "GOEXPERIMENT=", "GOFIPS140=",
+                                        "GO_EXTLINK_ENABLED=", "CGO_CFLAGS=", "CGO_CPPFLAGS=", "CGO_LDFLAGS="};
     enum { FIXED = sizeof fixed / sizeof fixed[0] };
     const struct itr_golib_sources *sources = &inputs->sources[index];
     char program[1200];
@@ -133,8 +138,15 @@ enum itr_status itr_golib_build(const struct itr_golib_inputs *inputs, size_t in
     environment[variables++] = goos;
     if (strcmp(inputs->system, itrp_system_family()) != 0) {
         environment[variables++] = "CC=x86_64-w64-mingw32-gcc";
+    } else if (itr_golib_c_compiler(inputs->system)[0] == '\0') {
+        environment[variables++] = "CC=";
     }
     struct itrp_process_spec spec = {.program = program, .arguments = arguments, .environment = environment,
                                      .directory = sources->folder, .output = 2, .error = 2};
-    return run_go(&spec, inputs->names.items[index], inputs->arm->label[0] != '\0' ? inputs->arm->label : inputs->version, err);
+    const char *label = inputs->arm->label[0] != '\0' ? inputs->arm->label : inputs->version;
+    status = run_go(&spec, inputs->names.items[index], label, err);
+    return status != ITR_OK || itr_path_exists(output)
+               ? status
+               : itr_fail(err, ITR_E_USAGE, 0, "library %s (%s): %.300s ended well and made none", inputs->names.items[index], label,
+                          program);
 }

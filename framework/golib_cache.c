@@ -57,8 +57,7 @@ static uint64_t age_s(const char *path) {
 
 bool itr_golib_is_whole(const char *folder) {
     char path[ITR_GOLIB_PATH_MAX];
-    snprintf(path, sizeof path, "%s/arm.json", folder);
-    return itr_path_exists(path);
+    return snprintf(path, sizeof path, "%s/arm.json", folder) < (int)sizeof path && itr_path_exists(path);
 }
 
 /* ---- marks ---- */
@@ -131,10 +130,28 @@ static int rename_folder(const char *from, const char *to) {
     return result;
 }
 
+/* Where an entry goes before its files do, so that nobody sees half of it. */
+static void name_aside(const char *libraries, size_t bytes, const char *name, char *aside, size_t room) {
+    snprintf(aside, room, "%.*s/" REMOVED "%s.%s.%d", (int)bytes, libraries, name, itrp_system_name(), (int)uv_os_getpid());
+}
+
+/* What is left of an entry there. Another program's may have come in its place meanwhile: that one stays. */
+static void remove_half(const char *folder) {
+    char aside[ITR_GOLIB_PATH_MAX];
+    const char *slash = strrchr(folder, '/');
+    if (slash == NULL) {
+        return;
+    }
+    name_aside(folder, (size_t)(slash - folder), slash + 1, aside, sizeof aside);
+    if (rename_folder(folder, aside) == 0 && (!itr_golib_is_whole(aside) || rename_folder(aside, folder) != 0)) {
+        itr_golib_remove(aside);
+    }
+}
+
 enum itr_status itr_golib_put(const char *from, const char *to, struct itr_error *err) {
     int result = itr_golib_is_whole(to) ? UV_EEXIST : rename_folder(from, to);
     if (result != 0 && !itr_golib_is_whole(to)) {
-        itr_golib_remove(to); /* what a removal left half done */
+        remove_half(to);
         result = rename_folder(from, to);
     }
     if (result != 0) {
@@ -188,7 +205,7 @@ static void try_to_remove(const char *libraries, const char *name) {
     char path[ITR_GOLIB_PATH_MAX];
     char aside[ITR_GOLIB_PATH_MAX];
     snprintf(path, sizeof path, "%s/%s", libraries, name);
-    snprintf(aside, sizeof aside, "%s/" REMOVED "%s.%s.%d", libraries, name, itrp_system_name(), (int)uv_os_getpid());
+    name_aside(libraries, strlen(libraries), name, aside, sizeof aside);
     if (is_in_use(path) || rename_folder(path, aside) != 0) {
         return;
     }

@@ -35,6 +35,7 @@ struct listing {
     const char *root;
     uint64_t sum;
     uint64_t files;
+    uint64_t folders;
 };
 
 static bool ends_with(const char *name, const char *end) {
@@ -91,7 +92,10 @@ static enum itr_status list_folder(struct listing *listing, const char *path, in
     uv_dirent_t entry;
     enum itr_status status = ITR_OK;
     if (depth == 0 || snprintf(full, sizeof full, "%s/%s", listing->root, path) >= (int)sizeof full) {
-        return itr_fail(err, ITR_E_LIMIT, 0, "%s/%.200s: more than %d folders deep", listing->root, path, DEPTH_MAX);
+        return itr_fail(err, ITR_E_LIMIT, 0, "%.200s/%.200s: more than %d folders deep", listing->root, path, DEPTH_MAX);
+    }
+    if (++listing->folders > FILES_MAX) { /* links may lead in circles */
+        return itr_fail(err, ITR_E_LIMIT, 0, "%s: more than %d folders, which is no Go distribution", listing->root, FILES_MAX);
     }
     int result = uv_fs_scandir(NULL, &request, full, 0, NULL);
     if (result < 0) {
@@ -170,6 +174,11 @@ static enum itr_status hash_sources(const struct itr_golib_inputs *inputs, uint6
     return status;
 }
 
+const char *itr_golib_c_compiler(const char *system) {
+    const char *compiler = strcmp(system, "windows") != 0 ? getenv("CC") : NULL;
+    return compiler != NULL ? compiler : "";
+}
+
 enum itr_status itr_golib_key(const struct itr_golib_inputs *inputs, uint64_t *key, struct itr_error *err) {
     struct listing listing = {.root = inputs->root};
     uint64_t hash = hash_number(ITR_HASH64_START, KEY_FORMAT);
@@ -180,6 +189,9 @@ enum itr_status itr_golib_key(const struct itr_golib_inputs *inputs, uint64_t *k
         hash = hash_text(hash, inputs->arm->flags.items[i]);
     }
     hash = hash_number(hash, itr_changes_hash(inputs->changes));
+    if (itr_golib_c_compiler(inputs->system)[0] != '\0') {
+        hash = hash_text(hash, itr_golib_c_compiler(inputs->system));
+    }
     enum itr_status status = hash_sources(inputs, &hash, err);
     if (status == ITR_OK) {
         status = list_folder(&listing, "src", DEPTH_MAX, err);

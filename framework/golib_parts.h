@@ -39,6 +39,10 @@ bool itr_golib_read_line(const char *path, char *line, size_t room);
 
 /* ---- golib_key.c ---- */
 
+/* The C compiler that Go is to use for that system's libraries, of this one's environment (CC); "": Go's own choice. For
+ * Windows always that: a key must be the same wherever it is made. */
+const char *itr_golib_c_compiler(const char *system);
+
 /* See golib.h. ITR_E_LIMIT, ITR_E_SYSTEM. */
 enum itr_status itr_golib_key(const struct itr_golib_inputs *inputs, uint64_t *key, struct itr_error *err) ITR_MUST_USE;
 

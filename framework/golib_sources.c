@@ -50,6 +50,7 @@ enum itr_status itr_golib_read_sources(const char *folder, const char *system, s
     uv_fs_t request;
     uv_dirent_t entry;
     bool limited = false;
+    bool listed = false;
     enum itr_status status = ITR_OK;
     *sources = (struct itr_golib_sources){0};
     snprintf(sources->folder, sizeof sources->folder, "%s", folder);
@@ -67,11 +68,12 @@ enum itr_status itr_golib_read_sources(const char *folder, const char *system, s
         if (status == ITR_OK && dot != NULL && strcmp(dot, ".go") == 0) {
             status = add_source(folder, entry.name, sources, err);
         } else if (status == ITR_OK && is_flags && strcmp(entry.name, mine) == 0) {
+            listed = true;
             status = read_flags(folder, mine, sources, err);
         }
     }
     uv_fs_req_cleanup(&request);
     qsort(sources->files, sources->count, sizeof sources->files[0], compare);
-    sources->for_system = !limited || sources->flags[0] != '\0';
+    sources->for_system = !limited || listed;
     return status;
 }

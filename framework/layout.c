@@ -1,5 +1,5 @@
 /* Finds folders and files next to the program. Only names and existence; nothing is read but a
- * GOROOT's VERSION. */
+ * GOROOT's version. */
 #include "framework/layout.h"
 
 #include "platform/platform.h"
@@ -187,17 +187,28 @@ enum itr_status itr_layout_library(const struct itr_layout *layout, const char *
     return ITR_OK;
 }
 
-enum itr_status itr_goroot_version(const char *root, char *version, size_t room, struct itr_error *err) {
+/* The word "go1.27" or "go1.27-devel_0123" in the first line of a file; false: there is none. */
+static bool read_version(const char *root, const char *name, char *version, size_t room) {
     char path[2048];
-    snprintf(path, sizeof path, "%s/VERSION", root);
+    char line[256];
+    snprintf(path, sizeof path, "%s/%s", root, name);
     FILE *file = fopen(path, "r");
-    bool got = file != NULL && fgets(version, (int)room, file) != NULL;
+    bool got = file != NULL && fgets(line, (int)sizeof line, file) != NULL;
     if (file != NULL) {
         fclose(file);
     }
-    if (!got || strncmp(version, "go", 2) != 0) {
-        return itr_fail(err, ITR_E_NOT_FOUND, 0, "%s is no GOROOT: %s does not begin with a Go version", root, path);
+    const char *word = got && strncmp(line, "devel ", 6) == 0 ? line + 6 : line;
+    size_t bytes = got ? strcspn(word, " \t\r\n") : 0;
+    got = bytes > 2 && bytes < room && strncmp(word, "go", 2) == 0 && word[2] >= '0' && word[2] <= '9';
+    if (got) {
+        memcpy(version, word, bytes);
+        version[bytes] = '\0';
     }
-    version[strcspn(version, " \t\r\n")] = '\0';
-    return ITR_OK;
+    return got;
+}
+
+enum itr_status itr_goroot_version(const char *root, char *version, size_t room, struct itr_error *err) {
+    return read_version(root, "VERSION", version, room) || read_version(root, "VERSION.cache", version, room)
+               ? ITR_OK
+               : itr_fail(err, ITR_E_NOT_FOUND, 0, "%.350s is no GOROOT: no file VERSION (or VERSION.cache) with a Go version is in it", root);
 }

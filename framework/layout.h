@@ -39,7 +39,8 @@ bool itr_layout_is_plain(const struct itr_layout *layout, const char *name);
 enum itr_status itr_layout_library(const struct itr_layout *layout, const char *name, const char *go, char *path,
                                    size_t room, struct itr_error *err) ITR_MUST_USE;
 
-/* Version of the Go distribution at `root` ("go1.26.10"), from its VERSION file. */
+/* Version of the Go distribution at `root` ("go1.26.10", "go1.27-devel_0123"), from its file VERSION; one built from a
+ * repository has VERSION.cache. */
 enum itr_status itr_goroot_version(const char *root, char *version, size_t room, struct itr_error *err) ITR_MUST_USE;
 
 bool itr_path_exists(const char *path);

@@ -30,13 +30,15 @@ static void table_row(struct itr_text *out, const struct itr_summary *summary, s
     const char *verdict = itr_judgement_name(summary->verdicts[i].judgement);
     struct itr_interval ci95;
     char system[32];
+    char go[sizeof cell->go + sizeof cell->arm];
     double rate = itr_tally_rate(tally, &ci95);
     itr_text_printf(out, "<tr><td><a href=\"#c%zu\">", i);
     escaped(out, cell->case_name);
     itr_text_add(out, "</a></td>");
     cell_text(out, "td", cell->control[0] ? cell->control : "");
     cell_text(out, "td", cell->aim.event == ITR_EVENT_NONE ? "" : cell->at);
-    cell_text(out, "td", cell->go);
+    itr_cell_go(cell, go, sizeof go);
+    cell_text(out, "td", go);
     itr_cell_system(cell, system, sizeof system);
     cell_text(out, "td", system);
     itr_text_printf(out,

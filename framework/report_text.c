@@ -43,7 +43,8 @@ static void fill(struct row *row, const struct itr_cell *cell, const struct itr_
     snprintf(arm, sizeof arm, "%s%s%s", cell->case_name, cell->control[0] ? " / " : "", cell->control);
     safe(row->column[0], room, arm);
     safe(row->column[1], room, cell->aim.event == ITR_EVENT_NONE ? "-" : cell->at);
-    safe(row->column[2], room, cell->go[0] ? cell->go : "-");
+    itr_cell_go(cell, arm, sizeof arm);
+    safe(row->column[2], room, arm[0] ? arm : "-");
     itr_cell_system(cell, arm, sizeof arm);
     safe(row->column[3], room, arm);
     snprintf(row->column[4], room, "%" PRIu64, itr_tally_valid(tally));

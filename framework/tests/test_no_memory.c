@@ -2,18 +2,24 @@
  * refused too, the answer is ITR_E_NO_MEMORY and not a wrong diagnosis, and nothing is left behind.
  *
  * The linker puts the functions below before the allocator of the program (--wrap); the libraries are told of them. */
+#include "framework/arm_changes.h"
+#include "framework/bisect.h"
 #include "framework/casefile.h"
 #include "framework/classify.h"
 #include "framework/compare.h"
 #include "framework/folder.h"
+#include "framework/golib_parts.h"
 #include "framework/json.h"
+#include "framework/others.h"
 #include "framework/overlay.h"
 #include "framework/patch.h"
 #include "framework/recipe.h"
 #include "framework/record.h"
 #include "framework/run_options.h"
+#include "framework/source_text.h"
 #include "framework/sweep.h"
 #include "framework/tests/scratch.h"
+#include "framework/verdict.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 #define BEGIN_NS UINT64_C(1000000000)
@@ -267,6 +273,90 @@ static enum itr_status apply_patch(struct itr_error *err) {
     return status;
 }
 
+static enum itr_status parse_arm(struct itr_error *err) {
+    struct itr_arm_spec arm;
+    enum itr_status status = itr_arm_parse("--candidate", "1.22,recipe=a,recipe=b,patch=p,overlay=o,flag=-x,env=A=1", &arm, err);
+    if (status == ITR_OK) {
+        assert_int_equal(arm.recipes.count, 2);
+        itr_arm_release(&arm);
+    }
+    return status;
+}
+
+static enum itr_status change_by_arm(struct itr_error *err) {
+    struct itr_changes changes = {.root = scratch};
+    struct itr_arm_spec arm;
+    char words[3 * SCRATCH_PATH_MAX];
+    snprintf(words, sizeof words, "overlay=%s/o.json,recipe=own,patch=%s/p.diff", scratch, scratch);
+    enum itr_status status = itr_arm_parse("--candidate", words, &arm, err);
+    if (status != ITR_OK) {
+        return status;
+    }
+    status = itr_arm_changes(&arm, &layout, "go1.22.1", "linux", &changes, err);
+    if (status == ITR_OK) {
+        assert_int_equal(changes.count, 1);
+        assert_string_equal(changes.files[0]->text, "patched\nc\n");
+    }
+    itr_changes_release(&changes);
+    itr_arm_release(&arm);
+    return status;
+}
+
+static enum itr_status make_key(struct itr_error *err) {
+    static struct itr_golib_sources sources;
+    static const struct itr_changes changes;
+    static const struct itr_arm_spec arm;
+    struct itr_golib_inputs inputs = {.root = scratch, .version = "go1.22.1", .system = "linux", .arm = &arm, .changes = &changes,
+                                      .sources = &sources};
+    char folder[SCRATCH_PATH_MAX + 16];
+    uint64_t key = 0;
+    snprintf(folder, sizeof folder, "%s/src/runtime", scratch);
+    enum itr_status status = itr_golib_read_sources(folder, "linux", &sources, err);
+    return status == ITR_OK ? itr_golib_key(&inputs, &key, err) : status;
+}
+
+static enum itr_status split_and_rewrite(struct itr_error *err) {
+    static const struct itr_span line = {.bytes = "in", .length = 2};
+    struct itr_source source = {0};
+    struct itr_line_edit edit = {.first = 1, .lines = &line, .count = 1};
+    struct itr_text text = {0};
+    enum itr_status status = itr_source_split(&source, "a.go", "a\nb\n", 4, err);
+    if (status == ITR_OK) {
+        status = itr_source_rewrite(&source, &edit, 1, false, &text, err);
+    }
+    if (status == ITR_OK) {
+        assert_string_equal(itr_text_string(&text), "a\nin\nb\n");
+    }
+    itr_text_release(&text);
+    itr_source_release(&source);
+    return status;
+}
+
+static enum itr_status expect_trials(struct itr_error *err) {
+    static const struct itr_comparison_design design = {.alpha = 0.01, .beta = 0.01, .factor = 10, .baselines = 1};
+    struct itr_comparison comparison;
+    struct itr_comparison_expected expected;
+    enum itr_status status = itr_comparison_begin(&comparison, &design, err);
+    return status == ITR_OK ? itr_comparison_expect(&comparison, 0.115, 0, &expected, err) : status;
+}
+
+static enum itr_status judge_others(struct itr_error *err) {
+    struct itr_other cells[3] = {{.baseline_trials = 100, .candidate_trials = 100, .candidate_hits = 90}};
+    size_t worse = 0;
+    return itr_others_judge(cells, COUNT(cells), 0.01, &worse, err);
+}
+
+static enum itr_status begin_bisection(struct itr_error *err) {
+    static const struct itr_bisect_rules rules;
+    struct itr_bisect bisect = {0};
+    enum itr_status status = itr_bisect_begin(&bisect, 16, &rules, err);
+    if (status == ITR_OK) {
+        status = itr_bisect_note(&bisect, bisect.next, true, err);
+        itr_bisect_release(&bisect);
+    }
+    return status;
+}
+
 /* ---- a place for files ---- */
 
 static void write_campaign(void) {
@@ -294,6 +384,24 @@ static void write_campaign(void) {
     json_decref(campaign);
 }
 
+/* What an arm of it has, and what a GOROOT has beside src. */
+static void write_arm_files(void) {
+    static const char recipe[] = "recipe own\nsummary s\ngo 1.22\nraces x\nedit runtime/a.go\nreplace | overlaid\nwith | edited\n";
+    static const char patch[] = "--- a/src/runtime/a.go\n+++ b/src/runtime/a.go\n@@ -1 +1 @@\n-edited\n+patched\n";
+    char overlay[3 * SCRATCH_PATH_MAX];
+    snprintf(layout.recipes, sizeof layout.recipes, "%s/recipes", scratch);
+    scratch_folder(scratch, "recipes");
+    scratch_write(scratch, "recipes/own.recipe", recipe, sizeof recipe - 1);
+    scratch_write(scratch, "p.diff", patch, sizeof patch - 1);
+    scratch_write(scratch, "overlaid.go", "overlaid\nc\n", 11);
+    snprintf(overlay, sizeof overlay, "{\"Replace\": {\"%s/src/runtime/a.go\": \"%s/overlaid.go\"}}", scratch, scratch);
+    scratch_write(scratch, "o.json", overlay, strlen(overlay));
+    scratch_folder(scratch, "pkg");
+    scratch_folder(scratch, "pkg/include");
+    scratch_folder(scratch, "pkg/tool");
+    scratch_folder(scratch, "pkg/tool/linux_amd64");
+}
+
 static int set_up(void **state) {
     (void)state;
     uv_replace_allocator(malloc, realloc, calloc, free);
@@ -309,6 +417,7 @@ static int set_up(void **state) {
     scratch_folder(scratch, "src");
     scratch_folder(scratch, "src/runtime");
     scratch_write(scratch, "src/runtime/a.go", "a\nc\n", 4);
+    write_arm_files();
     write_campaign();
     return 0;
 }
@@ -355,6 +464,21 @@ static void recipes_and_patches(void **state) {
     (void)state;
     refuse_each(apply_recipe, 15);
     refuse_each(apply_patch, 10);
+}
+
+static void arms(void **state) {
+    (void)state;
+    refuse_each(parse_arm, 10);
+    refuse_each(change_by_arm, 15);
+    refuse_each(make_key, 2);
+    refuse_each(split_and_rewrite, 2);
+}
+
+static void statistics(void **state) {
+    (void)state;
+    refuse_each(expect_trials, 2);
+    refuse_each(judge_others, 1);
+    refuse_each(begin_bisection, 5);
 }
 
 /* Nobody can be told of it in the midst of a stream: the capture says so itself, and goes on counting. */
@@ -532,6 +656,8 @@ int main(void) {
         cmocka_unit_test(what_is_read_back_of_a_campaign),
         cmocka_unit_test(libraries),
         cmocka_unit_test(recipes_and_patches),
+        cmocka_unit_test(arms),
+        cmocka_unit_test(statistics),
         cmocka_unit_test(captured_output),
         cmocka_unit_test(classifying),
         cmocka_unit_test(output_that_was_not_kept_is_a_failure_of_the_tool),

@@ -105,6 +105,40 @@ static void arms_keep_their_commas(void **state) {
     assert_refused(READ("run", "x", "--format", "markdown"), "markdown", "for compare, bisect and matrix");
 }
 
+static void libraries_are_changed_by_options(void **state) {
+    static const char *const taking[] = {"run", "locate", "replay"};
+    static const char *const others[] = {"report", "build", "compare", "list"};
+    static const char *const names[] = {"--recipe", "--patch", "--overlay", "--build-flag"};
+    (void)state;
+    for (size_t i = 0; i < sizeof taking / sizeof taking[0]; i++) {
+        assert_read(READ(taking[i], "x", "--recipe", "a,b", "--recipe=c", "--patch", "a,b.diff", "--overlay", "o,p.json", "--build-flag",
+                         "-gcflags=all=-N -l", "--build-flag=-tags=x,y"));
+        assert_int_equal(options.recipes.count, 3);
+        assert_string_equal(options.recipes.items[1], "b");
+        assert_int_equal(options.patches.count, 1);
+        assert_string_equal(options.patches.items[0], "a,b.diff");
+        assert_string_equal(options.overlay, "o,p.json");
+        assert_int_equal(options.build_flags.count, 2);
+        assert_string_equal(options.build_flags.items[0], "-gcflags=all=-N -l");
+        assert_string_equal(options.build_flags.items[1], "-tags=x,y");
+        itr_options_release(&options);
+    }
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        for (size_t k = 0; k < sizeof names / sizeof names[0]; k++) {
+            assert_refused(READ(others[i], "x", names[k], "y"), names[k], "does not go with this command");
+        }
+    }
+    assert_refused(READ("run", "x", "--recipe", ""), "--recipe", "expected a word");
+    assert_refused(READ("run", "x", "--build-flag"), "--build-flag", "expected WORD after it");
+    assert_read(READ("build", "1.26,recipe=a", "--system", "windows", "--into", "dir", "--format", "json"));
+    assert_string_equal(options.words.items[0], "1.26,recipe=a");
+    assert_string_equal(options.system, "windows");
+    assert_string_equal(options.into, "dir");
+    assert_true(options.json);
+    itr_options_release(&options);
+    assert_refused(READ("run", "x", "--system", "windows"), "--system", "does not go with this command");
+}
+
 static void without_options_there_are_defaults(void **state) {
     (void)state;
     assert_read(READ("run", "x"));
@@ -643,6 +677,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         OPTIONS_TEST(commands_have_names),
         OPTIONS_TEST(arms_keep_their_commas),
+        OPTIONS_TEST(libraries_are_changed_by_options),
         OPTIONS_TEST(without_options_there_are_defaults),
         OPTIONS_TEST(help_and_version_need_no_command),
         OPTIONS_TEST(after_two_dashes_all_are_words),

@@ -543,6 +543,42 @@ static void known_failures_do_not_hold_for_something_else(void **state) {
     }
 }
 
+/* Libraries of an arm are in a folder of their own, which only its whole name means; known failures are of the runtime as it
+ * is released, and a plain C library has no arm. */
+static void cells_of_an_arm_say_so(void **state) {
+    static const char entry[] = "go1.26.10-0123456789abcdef";
+    const char *const more = ", \"known\": [{\"outcome\": \"lost\"}], \"controls\": {\"plain\": {\"library\": \"plain\"}}";
+    struct itr_selection all = {.count = 1};
+    struct itr_selection version = {.count = 1, .go = LIST("1.26")};
+    struct itr_selection other = {.count = 1, .go = LIST("go1.26.10-0123456789abcdef")};
+    struct itr_selection arm = {.count = 1, .go = LIST("go1.26.10-0123456789abcdef"), .arm = "needm-waits", .all_controls = true};
+    struct itr_selection none = {.count = 1, .go = LIST("1.26"), .arm = ""};
+    char path[2 * SCRATCH_PATH_MAX];
+    (void)state;
+    scratch_folder(layout.libraries, entry);
+    assert_selected(more, &all, 3);
+    assert_selected(more, &version, 4);
+    assert_string_equal(cells.items[3].go, "go1.26.10");
+    assert_selected(more, &other, 5);
+    assert_string_equal(cells.items[4].go, entry);
+    assert_string_equal(cells.items[4].arm, "");
+    assert_int_equal(cells.items[4].known_count, 1); /* a GOROOT that nothing changes */
+    assert_selected(more, &arm, 7);
+    assert_string_equal(cells.items[5].go, entry);
+    assert_string_equal(cells.items[5].arm, "needm-waits");
+    assert_int_equal(cells.items[5].known_count, 0);
+    assert_string_equal(cells.items[6].control, "plain");
+    assert_string_equal(cells.items[6].go, "");
+    assert_string_equal(cells.items[6].arm, "");
+    assert_selected(more, &none, 8);
+    assert_string_equal(cells.items[7].arm, "");
+    assert_int_equal(cells.items[7].known_count, 1);
+    snprintf(path, sizeof path, "%s/%s", layout.libraries, entry);
+    scratch_remove(path);
+    other = (struct itr_selection){.count = 1, .go = LIST("go1.26.10-0123456789abcdef")};
+    assert_refused(more, &other, ITR_E_NOT_FOUND, "go1.26.10-0123456789abcdef: no library was built with it");
+}
+
 /* One that was left out in silence would be a finding that is none. */
 static void more_known_failures_than_fit_are_refused(void **state) {
     char more[1024] = ", \"known\": [{\"outcome\": \"lost\"}";
@@ -644,6 +680,26 @@ static void the_version_of_a_goroot_is_read(void **state) {
     snprintf(path, sizeof path, "%s/empty", scratch);
     assert_int_equal(itr_goroot_version(path, version, sizeof version, &error), ITR_E_NOT_FOUND);
     assert_contains(error.text, "is no GOROOT");
+    static const struct {
+        const char *text;
+        const char *version; /* NULL: none */
+    } rows[] = {{"devel go1.22-a1b2c3 Mon Nov 2\n", "go1.22-a1b2c3"}, {"go1.27-devel_0123 x", "go1.27-devel_0123"},
+                {"go1.27", "go1.27"},                                 {"", NULL},
+                {"\n", NULL},                                         {"go", NULL},
+                {"gopher", NULL},                                     {"devel +0123", NULL},
+                {"go1.27-0123456789012345678901234567890123456789012345678901234567", NULL}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) { /* of a repository */
+        scratch_write(scratch, "empty/VERSION.cache", rows[i].text, strlen(rows[i].text));
+        enum itr_status status = itr_goroot_version(path, version, sizeof version, &error);
+        assert_int_equal(status, rows[i].version != NULL ? ITR_OK : ITR_E_NOT_FOUND);
+        if (rows[i].version != NULL) {
+            assert_string_equal(version, rows[i].version);
+        }
+    }
+    scratch_write(scratch, "empty/VERSION.cache", "go1.27\n", 7);
+    scratch_write(scratch, "empty/VERSION", "go1.28\n", 7); /* wins */
+    assert_int_equal(itr_goroot_version(path, version, sizeof version, &error), ITR_OK);
+    assert_string_equal(version, "go1.28");
 }
 
 static void the_program_finds_its_own_place(void **state) {
@@ -683,6 +739,7 @@ int main(void) {
         SELECT_TEST(the_rest_of_a_selection_is_taken_over),
         SELECT_TEST(known_failures_apply_where_they_say),
         SELECT_TEST(known_failures_do_not_hold_for_something_else),
+        SELECT_TEST(cells_of_an_arm_say_so),
         SELECT_TEST(more_known_failures_than_fit_are_refused),
         SELECT_TEST(a_pattern_that_is_too_long_is_refused),
         SELECT_TEST(a_case_for_another_system_is_unsupported),
