@@ -120,6 +120,12 @@ itr_cmocka_test(self framework/tests/self_recipes.c)
 target_compile_definitions(self_recipes PRIVATE "INITRACE_RECIPES=\"${CMAKE_SOURCE_DIR}/cases/recipes\""
                            "INITRACE_LIBRARIES=\"${CMAKE_BINARY_DIR}/${itr_library_dir}\"")
 
+list(GET itr_go_version_roots 0 itr_root)
+itr_cmocka_test(self framework/tests/self_arms.c)
+add_dependencies(self_arms initrace golibs host_library_host)
+target_compile_definitions(self_arms PRIVATE "INITRACE_PROGRAM=\"$<TARGET_FILE:initrace>\"" "INITRACE_GO_ROOT=\"${itr_root}\"")
+set_tests_properties(self.arms PROPERTIES TIMEOUT 600)
+
 itr_cmocka_test(self framework/tests/self_replay.c)
 add_dependencies(self_replay initrace host_library_host plainlib_plain)
 target_compile_definitions(self_replay PRIVATE "INITRACE_PROGRAM=\"$<TARGET_FILE:initrace>\""
