@@ -348,7 +348,12 @@ static void one_that_is_killed_or_interrupted_goes_on_to_the_same_answer(void **
         if (!json_equal(whole, again)) {
             char *one = json_dumps(whole, JSON_COMPACT | JSON_SORT_KEYS);
             char *other = json_dumps(again, JSON_COMPACT | JSON_SORT_KEYS);
-            fail_msg("cut after %d of %d trials, and then:\n%s\nin the place of\n%s", (int)before, (int)all, other, one);
+            size_t at = 0;
+            while (one[at] != '\0' && one[at] == other[at]) {
+                at++;
+            }
+            size_t from = at > 200 ? at - 200 : 0;
+            fail_msg("cut after %d of %d trials, and then at byte %d: %.300s\ninstead of: %.300s", (int)before, (int)all, (int)at, other + from, one + from);
         }
         json_decref(again);
     }

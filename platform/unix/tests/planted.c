@@ -43,5 +43,6 @@ void planted_listen(const volatile uint8_t *flag, enum planted_misdeed misdeed) 
     planted.flag = flag;
     planted.misdeed = misdeed;
     sigemptyset(&action.sa_mask);
-    sigaction(SIGUSR1, &action, &planted.before);
+    sigaction(SIGUSR1, NULL, &planted.before); /* known before the first signal comes here */
+    sigaction(SIGUSR1, &action, NULL);
 }
