@@ -376,7 +376,7 @@ static void take_answer(struct itr_matrix *matrix, size_t index) {
     const struct itr_matrix_test *test = &matrix->tests[index];
     const struct itr_other *counts = &matrix->counts[index];
     struct itr_matrix_entry *entry = &matrix->tables[test->table].rows[test->row].entries[test->column];
-    entry->adjusted = isnan(entry->adjusted) ? counts->adjusted : fmin(entry->adjusted, counts->adjusted);
+    entry->adjusted = entry->adjusted <= counts->adjusted ? entry->adjusted : counts->adjusted;
     if (counts->is_worse) {
         entry->change |= test->signature != NULL ? ITR_MATRIX_SIGNATURE : test->falls ? ITR_MATRIX_DOWN : ITR_MATRIX_UP;
         entry->change &= ~(unsigned)ITR_MATRIX_OTHER;

@@ -18,7 +18,7 @@ struct making {
     struct itr_error *err;
 };
 
-static void tell(const char *what, const char *text) {
+static void tell_of(const char *what, const char *text) {
     char clean[1100];
     (void)itr_escape_into(clean, sizeof clean, ITR_ESCAPE_TERMINAL, text, strlen(text));
     fprintf(stderr, "initrace: %s: %s\n", what, clean);
@@ -86,7 +86,7 @@ static enum itr_status add_points(const struct making *making, const struct itr_
         struct itr_error why = {0};
         status = select_at(making, c, is_asked ? making->options->at.items[i] : own[i], &why);
         if (status == ITR_E_UNSUPPORTED && !is_asked) {
-            tell("not in the matrix", why.text);
+            tell_of("not in the matrix", why.text);
             status = ITR_OK;
         } else if (status != ITR_OK) {
             *making->err = why;
@@ -118,7 +118,7 @@ static bool takes_part(const struct making *making, const struct itr_case *c, bo
     bool runs = itr_case_runs_here(c, why, sizeof why);
     if (!runs && is_named) {
         snprintf(line, sizeof line, "%.150s %s", c->name, why);
-        tell("skipped", line);
+        tell_of("skipped", line);
     }
     return runs && (is_named || has_go(making, c));
 }

@@ -67,7 +67,7 @@ static json_t *entry_to_json(const struct itr_summary *summary, const struct itr
     itr_record_put(&json, "sound", json_boolean(entry->is_sound));
     itr_record_put(&json, "before", string_or_null(before));
     itr_record_put(&json, "change", changes_to_json(entry));
-    itr_record_put(&json, "p_holm", isnan(entry->adjusted) ? json_null() : json_real(entry->adjusted));
+    itr_record_put(&json, "p_holm", entry->adjusted >= 0 ? json_real(entry->adjusted) : json_null());
     itr_record_put(&json, "tests", json_array());
     return json;
 }

@@ -160,8 +160,8 @@ static void what_fails_more_often_or_more_seldom_is_marked(void **state) {
     /* Two pairs with a side each way; that of 40 and 40 cannot differ, and there is one signature only. */
     assert_int_equal(matrix.test_count, 4);
     near_to(entry_at(0, 1)->adjusted, 4 * 9.301701828018132e-24); /* 1 / C(80, 40) */
-    assert_true(isnan(entry_at(0, 0)->adjusted));
-    assert_true(isnan(entry_at(0, 2)->adjusted));
+    assert_false(entry_at(0, 0)->adjusted >= 0); /* NaN */
+    assert_false(entry_at(0, 2)->adjusted >= 0);
 }
 
 static void chance_is_shared_by_all_questions(void **state) {
