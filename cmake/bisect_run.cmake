@@ -56,6 +56,7 @@ foreach(i RANGE 1 16)
 endforeach()
 
 # What a person would write, with the words of this test.
+list(REMOVE_ITEM COMMAND "") # no emulator
 list(JOIN COMMAND "' '" program)
 set(line "'${program}' bisect --step '${OUTPUT}/case' \"$(cat arm)\" --old-rate 0.05 --new-rate 0.6")
 set(more "--alpha 0.0001 --beta 0.0001 --quiet --output '${OUTPUT}/step'")
