@@ -95,7 +95,14 @@ foreach(root IN LISTS itr_go_roots)
   list(APPEND itr_go_version_roots "${root}")
   # So that --go ROOT knows whether these libraries are that GOROOT's.
   file(WRITE "${CMAKE_BINARY_DIR}/${itr_library_dir}/${version}/GOROOT" "${root}\n")
-  list(APPEND itr_kept_libraries "${version}/GOROOT")
+  list(APPEND itr_kept_libraries "${version}/GOROOT" "${version}/GOROOT.files")
+  # Looked at by every build: the libraries of a GOROOT that was edited are made anew, and --go ROOT knows of which they are.
+  set(listing "${CMAKE_BINARY_DIR}/${itr_library_dir}/${version}/GOROOT.files")
+  add_custom_target(goroot_${version}
+    COMMAND ${CMAKE_COMMAND} "-DROOT=${root}" "-DOUTPUT=${listing}" -P "${CMAKE_SOURCE_DIR}/cmake/list_goroot.cmake"
+    BYPRODUCTS "${listing}"
+    COMMENT "Listing the GOROOT of ${version}"
+    VERBATIM)
   set(go "${root}/bin/go${CMAKE_HOST_EXECUTABLE_SUFFIX}")
   foreach(folder IN LISTS itr_golibs)
     get_filename_component(name "${folder}" NAME)
@@ -118,7 +125,7 @@ foreach(root IN LISTS itr_go_roots)
               ${flags} -o "${output}" ${sources}
       COMMAND ${CMAKE_COMMAND} -E rm -f "${CMAKE_BINARY_DIR}/${itr_library_dir}/${version}/${name}.h"
       COMMAND ${CMAKE_COMMAND} -E touch "${output}"
-      DEPENDS ${sources} ${all_flags} "${go}"
+      DEPENDS ${sources} ${all_flags} "${go}" "${listing}"
       WORKING_DIRECTORY "${folder}"
       JOB_POOL go
       COMMENT "Building Go library ${version}/${name}"
@@ -129,5 +136,8 @@ foreach(root IN LISTS itr_go_roots)
   endforeach()
 endforeach()
 add_custom_target(golibs ALL DEPENDS ${itr_golib_files})
+foreach(version IN LISTS itr_go_versions)
+  add_dependencies(golibs goroot_${version})
+endforeach()
 list(JOIN itr_go_versions ", " itr_text)
 message(STATUS "Go: ${itr_text}")

@@ -36,7 +36,18 @@ static bool recorded_root(const struct itr_layout *layout, const char *version, 
     return itr_golib_read_line(file, root, room);
 }
 
-/* Did the build make its libraries of this version with that very GOROOT, and for that system? */
+/* Is the GOROOT as it was when the build made its libraries with it? A file that was edited since is in none of them. */
+static bool is_unchanged(const struct itr_layout *layout, const struct itr_golib_inputs *inputs) {
+    char file[1400];
+    struct itr_golib_listing then;
+    struct itr_golib_listing now;
+    struct itr_error ignored = {0}; /* a GOROOT that cannot be listed gets no key either: that says why */
+    snprintf(file, sizeof file, "%s/%s/GOROOT.files", layout->libraries, inputs->version);
+    return itr_golib_read_listing(file, &then) && itr_golib_list(inputs->root, &now, &ignored) == ITR_OK && then.sum == now.sum &&
+           then.files == now.files;
+}
+
+/* Did the build make its libraries of this version with that very GOROOT as it is now, and for that system? */
 static bool is_built_in(const struct itr_layout *layout, const struct itr_golib_inputs *inputs) {
     char recorded[1024];
     char resolved[1024];
@@ -48,7 +59,7 @@ static bool is_built_in(const struct itr_layout *layout, const struct itr_golib_
                  itr_golib_suffix(inputs->system));
         there = !inputs->sources[i].for_system || itr_path_exists(file);
     }
-    return there;
+    return there && is_unchanged(layout, inputs);
 }
 
 enum itr_status itr_golib_roots(const struct itr_layout *layout, const char *wanted, struct itr_strings *roots,

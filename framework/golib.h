@@ -2,7 +2,7 @@
  * kept. It runs no host.
  *
  * An entry is the folder PREFIX/lib/initrace/<version>-<16 hex digits>. The digits are a hash of all that goes into it:
- * version, target system, a listing of the GOROOT (golib_key.c), what the arm changes, build flags, the golibs' sources. No
+ * version, target system, a listing of the GOROOT (golib_listing.c), what the arm changes, build flags, the golibs' sources. No
  * absolute path is in it, so that a Linux initrace builds what one of Windows finds. Beside the libraries it has arm.json
  * (docs/formats.md) and, if sources are changed, overlay.json and src/. It is made in a folder of another name and renamed
  * when it is whole: several programs may build the same one, the first is used. */
@@ -29,8 +29,8 @@ struct itr_golib {
     bool built; /* by this call; else it was there */
 };
 
-/* Makes sure that the libraries are there: those of the project's build for a plain arm on a GOROOT that it used, else an
- * entry. The compiler's own messages go to stderr. ITR_E_NOT_FOUND: no GOROOT, or its Go is none for this system (the
+/* Makes sure that the libraries are there: those of the project's build for a plain arm on a GOROOT that it used and that has
+ * not changed since, else an entry. The compiler's own messages go to stderr. ITR_E_NOT_FOUND: no GOROOT, or its Go is none for this system (the
  * sentence has the command for one that can build it); ITR_E_USAGE: recipes, patches or the build fail; what
  * itr_arm_changes() gives. */
 enum itr_status itr_golib_provide(const struct itr_layout *layout, const struct itr_golib_request *request,

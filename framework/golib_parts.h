@@ -37,6 +37,22 @@ enum itr_status itr_golib_read_sources(const char *folder, const char *system, s
 /* The first line of a small file; false if there is none. */
 bool itr_golib_read_line(const char *path, char *line, size_t room);
 
+/* ---- golib_listing.c ---- */
+
+struct itr_golib_listing {
+    uint64_t sum; /* of a hash of each file's path, size and time */
+    uint64_t files;
+};
+
+uint64_t itr_golib_hash_text(uint64_t hash, const char *text);
+uint64_t itr_golib_hash_number(uint64_t hash, uint64_t number);
+
+/* What builds read of a GOROOT. ITR_E_LIMIT, ITR_E_SYSTEM, ITR_E_NO_MEMORY. */
+enum itr_status itr_golib_list(const char *root, struct itr_golib_listing *listing, struct itr_error *err) ITR_MUST_USE;
+/* The same of a GOROOT as it was when its libraries were built: the file GOROOT.files beside them. False: there is none, or it is
+ * not whole. */
+bool itr_golib_read_listing(const char *path, struct itr_golib_listing *listing);
+
 /* ---- golib_key.c ---- */
 
 /* The C compiler that Go is to use for that system's libraries, of this one's environment (CC); "": Go's own choice. For

@@ -101,6 +101,15 @@ static void a_build_that_fails_shows_the_compilers_message(void **state) {
 
 /* ---- what is built ---- */
 
+/* By their listing the build's own libraries are that GOROOT's: what CMake wrote down is what the program finds. */
+static void the_builds_own_libraries_are_used_for_its_goroot(void **state) {
+    char expected[128];
+    (void)state;
+    RUN(0, "build", INITRACE_GO_ROOT);
+    snprintf(expected, sizeof expected, "/lib/initrace/%s was there\n", version);
+    assert_contains(out_text(), expected);
+}
+
 static void assert_losses(bool all, const char *const *words) {
     json_t *json = NULL;
     start_with(NOTHING, words);
@@ -143,6 +152,7 @@ int main(void) {
         SELF_TEST(what_cannot_be_is_one_sentence),
         SELF_TEST(no_go_gives_the_command),
         SELF_TEST(a_build_that_fails_shows_the_compilers_message),
+        SELF_TEST(the_builds_own_libraries_are_used_for_its_goroot),
         SELF_TEST(an_arm_is_built_once_and_changes_what_hosts_do),
     };
     return cmocka_run_group_tests_name("arms", tests, set_up_group, self_tear_down_group);

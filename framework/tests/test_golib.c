@@ -582,6 +582,45 @@ static void an_entry_that_is_there_needs_no_go(void **state) {
     assert_contains(error.text, "x.diff");
 }
 
+/* As cmake/list_goroot.cmake writes it; `proc` is the line of one file. */
+static void list_goroot(const char *proc) {
+    char text[1024];
+    snprintf(text, sizeof text,
+             "%s15 1000000000 src/runtime/internal/atomic/a.go\n5 1000000000 src/runtime/asm.s\n5 1000000000 pkg/include/textflag.h\n"
+             "4 1000000000 pkg/tool/linux_amd64/compile\n",
+             proc);
+    write_file(scratch, "lib/initrace/go1.19.8/GOROOT.files", text);
+}
+
+static void the_projects_own_libraries_are_those_of_the_goroot_as_it_was(void **state) {
+    static const char good[] = "16 1000000000 src/runtime/proc.go\n";
+    static const char *const others[] = {"", "16 1000000001 src/runtime/proc.go\n", "17 1000000000 src/runtime/proc.go\n",
+                                         "16 1000000000 src/runtime/proc1.go\n", "16 1000000000 \n", "x 1000000000 src/runtime/proc.go\n",
+                                         "16 1000000000 src/runtime/proc.go\n16 1000000000 src/runtime/new.go\n"};
+    struct itr_golib golib;
+    (void)state;
+    make_goroot("go");
+    write_file(scratch, "share/initrace/golibs/minimal/minimal.go", "package main\n");
+    write_file(scratch, "lib/initrace/go1.19.8/GOROOT", root);
+    write_file(scratch, "lib/initrace/go1.19.8/minimal.dll", "x");
+    assert_int_equal(provide(NULL, &golib), ITR_E_NOT_FOUND); /* nobody knows of which files they were made */
+    list_goroot(good);
+    if (provide(NULL, &golib) != ITR_OK) {
+        fail_msg("%s", error.text);
+    }
+    assert_string_equal(golib.name, "go1.19.8");
+    for (size_t i = 0; i < COUNT(others); i++) {
+        list_goroot(others[i]);
+        if (provide(NULL, &golib) == ITR_OK) {
+            fail_msg("listing %u is taken for that of the GOROOT", (unsigned)i);
+        }
+    }
+    list_goroot(good);
+    write_file(root, "src/runtime/proc.go", "package runtime // edited\n");
+    assert_int_equal(provide(NULL, &golib), ITR_E_NOT_FOUND);
+    assert_contains(error.text, "bin/go");
+}
+
 /* Each in one sentence, whatever lacks. */
 static void a_goroot_that_is_none_is_told(void **state) {
     static const struct {
@@ -626,6 +665,7 @@ int main(void) {
         GOLIB_TEST(the_name_that_a_campaign_recorded_is_used),
         GOLIB_TEST(roots_are_those_of_the_projects_build),
         GOLIB_TEST(an_entry_that_is_there_needs_no_go),
+        GOLIB_TEST(the_projects_own_libraries_are_those_of_the_goroot_as_it_was),
         GOLIB_TEST(a_goroot_that_is_none_is_told),
     };
     return cmocka_run_group_tests_name("golib", tests, NULL, NULL);
