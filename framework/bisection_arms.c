@@ -153,7 +153,8 @@ enum itr_status itr_bisection_provide_ends(struct itr_bisection *b, size_t *firs
 static enum itr_status select_cells(const struct itr_bisection *b, size_t index, const struct itr_options *options,
                                     struct itr_cells *cells, struct itr_compare *groups, struct itr_error *err) {
     const struct itr_bisection_arm *arm = &b->arms[index];
-    struct itr_compare_arm one = {.label = itr_arm_is_plain(&arm->spec) ? NULL : arm->spec.label,
+    struct itr_compare_arm one = {.name = arm->spec.label,
+                                  .label = itr_arm_is_plain(&arm->spec) ? NULL : arm->spec.label,
                                   .go = arm->go[0] != '\0' ? arm->go : NULL,
                                   .library = arm->library,
                                   .environment = &arm->spec.environment};

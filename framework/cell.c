@@ -7,8 +7,9 @@
 #include <string.h>
 
 void itr_cell_go(const struct itr_cell *cell, char *out, size_t room) {
-    int length = (int)(cell->arm[0] != '\0' ? strcspn(cell->go, "-") : strlen(cell->go));
-    snprintf(out, room, "%.*s%s%s", length, cell->go, cell->arm[0] ? " " : "", cell->arm);
+    const char *label = cell->arm[0] != '\0' ? cell->arm : cell->go_label;
+    int length = (int)(label[0] != '\0' ? strcspn(cell->go, "-") : strlen(cell->go));
+    snprintf(out, room, "%.*s%s%s", length, cell->go, label[0] != '\0' ? " " : "", label);
 }
 
 void itr_cell_title(const struct itr_cell *cell, char *out, size_t room) {
@@ -92,7 +93,7 @@ static json_t *known_to_json(const struct itr_cell *cell) {
 json_t *itr_cell_to_json(const struct itr_cell *cell) {
     return json_pack(
         "{s:s, s:o, s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:o, s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:s, s:o, s:I, s:I, "
-        "s:I, s:I, s:I, s:I, s:b, s:o, s:o, s:b, s:o, s:o}",
+        "s:I, s:I, s:I, s:I, s:b, s:o, s:o, s:b, s:o, s:o, s:o}",
         "case", cell->case_name, "control", string_or_null(cell->control), "go", string_or_null(cell->go), "system",
         cell->system, "event", itr_event_name((uint32_t)cell->aim.event), "handles", itr_event_name((uint32_t)cell->handles), "delivery",
         itr_delivery_name((uint32_t)cell->aim.delivery), "target", itr_target_name((uint32_t)cell->aim.target), "at",
@@ -105,7 +106,7 @@ json_t *itr_cell_to_json(const struct itr_cell *cell) {
         (json_int_t)cell->first_trial, "count", (json_int_t)cell->count, "init_p50_ns", (json_int_t)cell->init_p50_ns,
         "init_p95_ns", (json_int_t)cell->init_p95_ns, "chaos", (int)cell->chaos, "watch", lines_to_json(cell->watch),
         "skipped", string_or_null(cell->skip), "gate", (int)cell->aim.gate, "record", string_or_null(cell->record), "arm",
-        string_or_null(cell->arm));
+        string_or_null(cell->arm), "go_label", string_or_null(cell->go_label));
 }
 
 /* ---- back ---- */
@@ -244,7 +245,8 @@ static bool get_known(const json_t *object, struct itr_cell *cell) {
 
 /* Cells of earlier versions have no such fields. */
 static bool get_arm(const json_t *object, struct itr_cell *cell) {
-    return json_object_get(object, "arm") == NULL || get_string(object, "arm", cell->arm, sizeof cell->arm);
+    return (json_object_get(object, "arm") == NULL || get_string(object, "arm", cell->arm, sizeof cell->arm)) &&
+           (json_object_get(object, "go_label") == NULL || get_string(object, "go_label", cell->go_label, sizeof cell->go_label));
 }
 
 static bool get_recorder(const json_t *object, struct itr_cell *cell) {

@@ -26,6 +26,7 @@ struct itr_cell {
     char case_name[ITR_NAME_MAX];
     char control[ITR_NAME_MAX]; /* "" for the case itself */
     char go[32];                /* "" where no Go library is loaded */
+    char go_label[ITR_ARM_LABEL_MAX]; /* a GOROOT of its own that nothing changes, for people: its folder, or the arm's name; "": else */
     char arm[ITR_ARM_LABEL_MAX]; /* what changes that Go's libraries, for people; "": nothing does */
     char system[16];            /* "linux", "wine", "windows" */
     char at[ITR_AT_MAX];        /* the fire point as it was asked for: "W1", "time", "runtime.main@init" */
@@ -56,8 +57,8 @@ struct itr_cell {
 
 /* "sigurg-during-init at pthread_create#3, go1.19.8, linux" and the like, for people. */
 void itr_cell_title(const struct itr_cell *cell, char *out, size_t room);
-/* The Go and what changes it, without the name of a folder: "go1.26.10", "go1.26.10 needm-waits". Of a GOROOT of its own that
- * nothing changes it is the whole name, which tells it from the released one. */
+/* The Go and what changes it, without the digits of a folder: "go1.26.10", "go1.26.10 needm-waits"; of a GOROOT of its own that
+ * nothing changes what tells it from the released one, "go1.26.10 my-goroot". */
 void itr_cell_go(const struct itr_cell *cell, char *out, size_t room);
 /* The system and, shortly, in what way the hosts run: "linux", "linux dbg", "wine gate", "linux rr". */
 void itr_cell_system(const struct itr_cell *cell, char *out, size_t room);

@@ -98,7 +98,8 @@ static enum itr_status read_arm(struct comparing *comparing, const char *option,
     }
     memcpy(comparing->compare.labels[arm], spec->label, sizeof spec->label);
     status = provide(comparing, arm, err);
-    comparing->arms[arm] = (struct itr_compare_arm){.label = itr_arm_is_plain(spec) ? NULL : spec->label,
+    comparing->arms[arm] = (struct itr_compare_arm){.name = spec->label,
+                                                    .label = itr_arm_is_plain(spec) ? NULL : spec->label,
                                                     .go = comparing->go[arm][0] != '\0' ? comparing->go[arm] : NULL,
                                                     .library = comparing->libraries[arm],
                                                     .environment = &spec->environment};

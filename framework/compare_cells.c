@@ -100,6 +100,8 @@ static enum itr_status add_group(const struct making *making, const struct spot 
         if (status == ITR_OK) {
             struct itr_cell *cell = &making->cells->items[before];
             snprintf(cell->arm, sizeof cell->arm, "%s", making->arms[a].label != NULL ? making->arms[a].label : "");
+            bool own = strchr(cell->go, '-') != NULL && cell->arm[0] == '\0' && making->arms[a].name != NULL;
+            snprintf(cell->go_label, sizeof cell->go_label, "%s", own ? making->arms[a].name : "");
             lend_known(&plain.items[0], cell);
             group->cells[a] = before;
         }

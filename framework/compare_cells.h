@@ -12,6 +12,7 @@ struct itr_compare_arm {
     const char *go;                         /* the folder of its libraries, as in struct itr_cell; NULL with `library` */
     const char *library;                    /* a file instead, absolute */
     const char *label;                      /* of what changes that Go, as in struct itr_cell; NULL: nothing does */
+    const char *name;                       /* how reports call the arm */
     const struct itr_strings *environment;
 };
 

@@ -154,6 +154,19 @@ static enum itr_status read_root(struct providing *providing, const char *root, 
     return status;
 }
 
+/* The last folder's name, and the one before it where that says nothing. */
+static void set_label(const struct providing *providing, struct itr_golib *golib) {
+    const char *last = strrchr(providing->root, '/');
+    last = last != NULL ? last + 1 : providing->root;
+    if ((strcmp(last, "go") == 0 || strcmp(last, "goroot") == 0) && last - providing->root > 1) {
+        last--;
+        while (last > providing->root && last[-1] != '/') {
+            last--;
+        }
+    }
+    (void)itr_escape_into(golib->label, sizeof golib->label, ITR_ESCAPE_TERMINAL, last, strlen(last)); /* or its beginning */
+}
+
 static enum itr_status set_name(const struct providing *providing, struct itr_golib *golib, struct itr_error *err) {
     size_t length = strspn(providing->version, "abcdefghijklmnopqrstuvwxyz0123456789.");
     if (length >= VERSION_MAX) {
@@ -162,6 +175,7 @@ static enum itr_status set_name(const struct providing *providing, struct itr_go
     }
     snprintf(golib->name, sizeof golib->name, "%.*s-%016" PRIx64, (int)length, providing->version, providing->key);
     snprintf(golib->folder, sizeof golib->folder, "%s/%s", providing->layout->libraries, golib->name);
+    set_label(providing, golib);
     return ITR_OK;
 }
 

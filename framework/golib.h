@@ -26,6 +26,7 @@ struct itr_golib_request {
 struct itr_golib {
     char name[ITR_GOLIB_NAME_MAX]; /* of the folder: "go1.26.10", "go1.26.10-0123456789abcdef" */
     char folder[1200];
+    char label[ITR_ARM_LABEL_MAX]; /* of a GOROOT of its own, for people: its folder ("go-1.26", "patched/go"); "": one of the build's */
     bool built; /* by this call; else it was there */
 };
 

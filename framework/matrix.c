@@ -131,18 +131,29 @@ static bool is_same_version(const char *a, const char *b) {
     return version_length(a) == version_length(b) && strncmp(a, b, version_length(a)) == 0;
 }
 
-/* A mark is told where the version does not tell the columns apart: eight digits of it are enough for people. */
+/* Columns of a version are neighbours, in no order of their names. */
+static bool is_alone(const struct itr_cell *cells, const struct itr_matrix_table *table, size_t column) {
+    const struct itr_cell *cell = &cells[table->columns[column].like];
+    for (size_t i = 0; i < table->column_count; i++) {
+        const struct itr_cell *other = &cells[table->columns[i].like];
+        if (i != column && is_same_version(cell->go, other->go) && strcmp(cell->go_label, other->go_label) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A mark is told where version and name do not tell the columns apart: eight digits of it are enough for people. */
 static void name_columns(const struct making *making, struct itr_matrix_table *table) {
     enum { MARK_SHOWN = 9 };
     const struct itr_cell *cells = making->summary->cells;
     for (size_t i = 0; i < table->column_count; i++) {
         struct itr_matrix_column *column = &table->columns[i];
         const char *go = cells[column->like].go;
-        size_t length = version_length(go);
-        bool is_alone = (i == 0 || !is_same_version(go, cells[table->columns[i - 1].like].go)) &&
-                        (i + 1 == table->column_count || !is_same_version(go, cells[table->columns[i + 1].like].go));
-        length += is_alone ? 0 : MARK_SHOWN;
-        snprintf(column->label, sizeof column->label, "%.*s", (int)(go[0] != '\0' ? length : 1), go[0] != '\0' ? go : "-");
+        const char *label = cells[column->like].go_label;
+        size_t length = version_length(go) + (is_alone(cells, table, i) ? 0 : MARK_SHOWN);
+        snprintf(column->label, sizeof column->label, "%.*s%s%s", (int)(go[0] != '\0' ? length : 1), go[0] != '\0' ? go : "-",
+                 label[0] != '\0' ? " " : "", label);
     }
 }
 

@@ -47,7 +47,7 @@ struct itr_matrix_row {
 
 struct itr_matrix_column {
     size_t like;    /* a cell of that Go */
-    char label[64]; /* "go1.26.10"; with the beginning of its mark where several are of that version; "-": no Go */
+    char label[112]; /* "go1.26.10"; of a GOROOT of its own with its name; with the beginning of its mark where several are the same; "-": no Go */
     size_t controls; /* that were run with it, those without any Go included */
     size_t failed;   /* of them: another end than expected, no shot, or the tool's failure */
 };

@@ -431,6 +431,7 @@ void itr_options_release(struct itr_options *options) {
     itr_layout_release(&options->words);
     itr_layout_release(&options->at);
     itr_layout_release(&options->go);
+    itr_layout_release(&options->go_labels);
     itr_layout_release(&options->controls);
     itr_layout_release(&options->environment);
     itr_layout_release(&options->recipes);

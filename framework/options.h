@@ -33,6 +33,7 @@ struct itr_options {
 
     struct itr_strings at;
     struct itr_strings go;
+    struct itr_strings go_labels; /* of each of `go`, for people; itr_run_provide_go() makes them */
     struct itr_strings controls;
     struct itr_strings environment;
     struct itr_strings recipes; /* these four: an arm, for every --go */

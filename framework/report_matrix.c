@@ -371,11 +371,13 @@ static void add_controls(const struct printing *printing) {
     for (size_t i = 0; i < printing->table->control_count; i++) {
         const struct itr_cell *cell = &printing->summary->cells[printing->table->controls[i]];
         const struct itr_verdict *verdict = &printing->summary->verdicts[printing->table->controls[i]];
+        char go[sizeof cell->go + sizeof cell->arm];
         if (is_unexpected(verdict) && begin_note(printing, &count)) {
             itr_text_add(printing->out, "control ");
             add_name(printing, cell->control);
             itr_text_add(printing->out, cell->go[0] != '\0' ? ", " : "");
-            add_name(printing, cell->go);
+            itr_cell_go(cell, go, sizeof go);
+            add_name(printing, go);
             add_verdict(printing, verdict);
         }
     }

@@ -15,6 +15,7 @@ void itr_run_selection(const struct itr_options *options, struct itr_selection *
     *selection = (struct itr_selection){
         .at = options->at,
         .go = options->go,
+        .go_labels = options->go_labels,
         .controls = options->controls,
         .all_controls = options->all_controls,
         .only_controls = options->only_controls,
@@ -42,8 +43,7 @@ void itr_run_selection(const struct itr_options *options, struct itr_selection *
     };
 }
 
-/* Takes the place of the list's items, one after the other. */
-static enum itr_status add_go(struct itr_strings *list, const char *name, struct itr_error *err) {
+static enum itr_status add_string(struct itr_strings *list, const char *name, struct itr_error *err) {
     char **grown = realloc(list->items, (list->count + 1) * sizeof *grown);
     if (grown != NULL) {
         list->items = grown;
@@ -56,24 +56,35 @@ static enum itr_status add_go(struct itr_strings *list, const char *name, struct
     return ITR_OK;
 }
 
+/* The names of libraries, and of each what people call it; both take the place of what was asked for. */
+struct provided {
+    struct itr_strings names;
+    struct itr_strings labels;
+};
+
+static enum itr_status add_go(struct provided *provided, const char *name, const char *label, struct itr_error *err) {
+    enum itr_status status = add_string(&provided->names, name, err);
+    return status == ITR_OK ? add_string(&provided->labels, label, err) : status;
+}
+
 static enum itr_status provide_one(const struct itr_layout *layout, const struct itr_arm_spec *arm, const char *root,
-                                   struct itr_strings *names, struct itr_error *err) {
+                                   struct provided *provided, struct itr_error *err) {
     struct itr_golib golib;
     struct itr_golib_request request = {.root = root, .arm = arm};
     enum itr_status status = itr_golib_provide(layout, &request, &golib, err);
-    return status == ITR_OK ? add_go(names, golib.name, err) : status;
+    return status == ITR_OK ? add_go(provided, golib.name, golib.label, err) : status;
 }
 
 /* Those of one --go. A recipe that does not hold for a version is a skip that is told where nobody named the version. */
 static enum itr_status provide_changed(const struct itr_layout *layout, const struct itr_arm_spec *arm, const char *wanted,
-                                       struct itr_strings *names, struct itr_error *err) {
+                                       struct provided *provided, struct itr_error *err) {
     struct itr_strings roots = {0};
     struct itr_error why = {0};
-    size_t before = names->count;
+    size_t before = provided->names.count;
     enum itr_status status = itr_golib_roots(layout, wanted, &roots, err);
     for (size_t i = 0; i < roots.count && status == ITR_OK; i++) {
         struct itr_error error = {0};
-        status = provide_one(layout, arm, roots.items[i], names, &error);
+        status = provide_one(layout, arm, roots.items[i], provided, &error);
         if (status == ITR_E_UNSUPPORTED && wanted == NULL) {
             char clean[sizeof error.text];
             (void)itr_escape_into(clean, sizeof clean, ITR_ESCAPE_TERMINAL, error.text, strlen(error.text));
@@ -84,7 +95,7 @@ static enum itr_status provide_changed(const struct itr_layout *layout, const st
             *err = error;
         }
     }
-    if (status == ITR_OK && names->count == before) {
+    if (status == ITR_OK && provided->names.count == before) {
         *err = why;
         status = why.status;
     }
@@ -98,7 +109,7 @@ enum itr_status itr_run_provide_go(struct itr_options *options, const struct itr
                                .patches = options->patches,
                                .flags = options->build_flags,
                                .overlay = (char *)(uintptr_t)options->overlay};
-    struct itr_strings names = {0};
+    struct provided provided = {0};
     bool plain = itr_arm_is_plain(&arm);
     label[0] = '\0';
     enum itr_status status = itr_arm_check("--recipe, --patch, --overlay, --build-flag", &arm, err);
@@ -112,19 +123,22 @@ enum itr_status itr_run_provide_go(struct itr_options *options, const struct itr
     }
     for (size_t i = 0; i < options->go.count && status == ITR_OK; i++) {
         const char *wanted = options->go.items[i];
-        status = !plain                              ? provide_changed(layout, &arm, wanted, &names, err)
-                 : strpbrk(wanted, "/\\") != NULL ? provide_one(layout, &arm, wanted, &names, err)
-                                                     : add_go(&names, wanted, err);
+        status = !plain                              ? provide_changed(layout, &arm, wanted, &provided, err)
+                 : strpbrk(wanted, "/\\") != NULL ? provide_one(layout, &arm, wanted, &provided, err)
+                                                     : add_go(&provided, wanted, "", err);
     }
     if (status == ITR_OK && !plain && options->go.count == 0) {
-        status = provide_changed(layout, &arm, NULL, &names, err);
+        status = provide_changed(layout, &arm, NULL, &provided, err);
     }
     if (status != ITR_OK) {
-        itr_layout_release(&names);
+        itr_layout_release(&provided.names);
+        itr_layout_release(&provided.labels);
         return status;
     }
     itr_layout_release(&options->go);
-    options->go = names;
+    itr_layout_release(&options->go_labels);
+    options->go = provided.names;
+    options->go_labels = provided.labels;
     snprintf(label, ITR_ARM_LABEL_MAX, "%s", plain ? "" : arm.label);
     return ITR_OK;
 }

@@ -237,6 +237,17 @@ static const char *arm_of(const struct choice *choice) {
     return choice->go != NULL && arm != NULL && arm[0] != '\0' ? arm : NULL;
 }
 
+/* What people call that Go, where its name does not tell; NULL: nothing. */
+static const char *label_of(const struct choice *choice) {
+    const struct itr_selection *s = choice->selection;
+    for (size_t i = 0; choice->go != NULL && arm_of(choice) == NULL && i < s->go.count && i < s->go_labels.count; i++) {
+        if (strcmp(s->go.items[i], choice->go) == 0) {
+            return s->go_labels.items[i];
+        }
+    }
+    return NULL;
+}
+
 /* Known failures hold for the case as its file says it: not with another event, environment, target or runtime. */
 static bool is_as_filed(const struct choice *choice) {
     const struct itr_selection *s = choice->selection;
@@ -304,6 +315,7 @@ static enum itr_status add_cell(struct itr_cells *cells, const struct choice *ch
     ITR_COPY(case_name, choice->c->name)
     ITR_COPY(control, v->name)
     ITR_COPY(go, choice->go)
+    ITR_COPY(go_label, label_of(choice))
     ITR_COPY(arm, arm_of(choice))
     ITR_COPY(system, itrp_system_name())
     ITR_COPY(at, choice->at)

@@ -10,6 +10,7 @@
 struct itr_selection {
     struct itr_strings at;       /* points; none: the case's own */
     struct itr_strings go;       /* versions or beginnings of versions; none: all that the build knew */
+    struct itr_strings go_labels; /* of each of `go` a name for people, "" for none; or none at all */
     const char *arm;             /* label of what changes the Gos' libraries; NULL or "": nothing does */
     struct itr_strings controls; /* names of controls to run too */
     bool all_controls;

@@ -53,6 +53,7 @@ static void fill_cell(struct itr_random *random, struct itr_cell *cell) {
     fill_text(random, cell->at, sizeof cell->at);
     cell->debugged = itr_random_below(random, 2) != 0;
     fill_text(random, cell->arm, sizeof cell->arm);
+    fill_text(random, cell->go_label, sizeof cell->go_label);
     snprintf(cell->record, sizeof cell->record, "%s", itr_random_below(random, 2) != 0 ? "rr" : "");
     fill_environment(random, cell);
     fill_text(random, cell->host, sizeof cell->host);
@@ -127,6 +128,7 @@ static void assert_same_cell(const struct itr_cell *a, const struct itr_cell *b)
     assert_string_equal(a->skip, b->skip);
     assert_string_equal(a->record, b->record);
     assert_string_equal(a->arm, b->arm);
+    assert_string_equal(a->go_label, b->go_label);
     assert_string_equal(a->at, b->at);
     assert_int_equal(a->debugged, b->debugged);
     assert_string_equal(a->environment, b->environment);
@@ -224,7 +226,7 @@ static void damage_each_key(const json_t *root, json_t *object) {
         key = json_string_value(json_array_get(keys, i));
         value = json_deep_copy(json_object_get(object, key));
         json_object_del(object, key);
-        if (strcmp(key, "record") != 0 && strcmp(key, "arm") != 0) { /* earlier versions had none */
+        if (strcmp(key, "record") != 0 && strcmp(key, "arm") != 0 && strcmp(key, "go_label") != 0) { /* earlier versions had none */
             assert_refused(root, key);
         }
         for (size_t w = 0; w < sizeof wrongs / sizeof wrongs[0]; w++) {
@@ -430,6 +432,16 @@ static void titles_are_for_people(void **state) {
     cell.aim.event = ITR_EVENT_SIGURG;
     itr_cell_title(&cell, title, sizeof title);
     assert_string_equal(title, "sigurg-during-init at pthread_create#3, go1.19.8, linux");
+    snprintf(cell.go, sizeof cell.go, "go1.19.8-0123456789abcdef");
+    snprintf(cell.go_label, sizeof cell.go_label, "patched/go");
+    itr_cell_title(&cell, title, sizeof title);
+    assert_string_equal(title, "sigurg-during-init at pthread_create#3, go1.19.8 patched/go, linux");
+    snprintf(cell.arm, sizeof cell.arm, "needm-waits");
+    itr_cell_title(&cell, title, sizeof title);
+    assert_string_equal(title, "sigurg-during-init at pthread_create#3, go1.19.8 needm-waits, linux");
+    cell.arm[0] = cell.go_label[0] = '\0'; /* an earlier version's */
+    itr_cell_title(&cell, title, sizeof title);
+    assert_string_equal(title, "sigurg-during-init at pthread_create#3, go1.19.8-0123456789abcdef, linux");
     snprintf(cell.control, sizeof cell.control, "no-event");
     cell.aim.event = ITR_EVENT_NONE;
     cell.go[0] = '\0';

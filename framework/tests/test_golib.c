@@ -576,6 +576,8 @@ static void an_entry_that_is_there_needs_no_go(void **state) {
         fail_msg("%s", error.text);
     }
     assert_string_equal(golib.name, name);
+    snprintf(name, sizeof name, "%s/go", strrchr(scratch, '/') + 1); /* "go" alone says nothing */
+    assert_string_equal(golib.label, name);
     assert_false(golib.built);
     struct itr_arm_spec misfit = {.patches = {.items = patches, .count = 1}};
     assert_int_equal(provide(&misfit, &golib), ITR_E_NOT_FOUND);

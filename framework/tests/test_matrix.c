@@ -127,6 +127,22 @@ static void a_mark_is_shown_where_the_version_does_not_tell(void **state) {
     assert_string_equal(matrix.tables[0].columns[2].label, "go1.27.3");
 }
 
+static void goroots_of_their_own_are_told_by_their_names(void **state) {
+    static const char *const labels[] = {"patched", "same", "same"};
+    static const char *const names[] = {"go1.26.10-0123456789abcdef", "go1.26.10-11111111aaaaaaaa", "go1.26.10-22222222aaaaaaaa"};
+    (void)state;
+    lose("one", "time", "go1.26.10", 0, 40, "");
+    for (size_t i = 0; i < 3; i++) {
+        struct itr_cell *cell = &summary.cells[lose("one", "time", names[i], 0, 40, "")];
+        snprintf(cell->go_label, sizeof cell->go_label, "%s", labels[i]);
+    }
+    make(0.01);
+    assert_string_equal(matrix.tables[0].columns[0].label, "go1.26.10");
+    assert_string_equal(matrix.tables[0].columns[1].label, "go1.26.10 patched");
+    assert_string_equal(matrix.tables[0].columns[2].label, "go1.26.10-11111111 same");
+    assert_string_equal(matrix.tables[0].columns[3].label, "go1.26.10-22222222 same");
+}
+
 static void ways_of_running_are_rows_of_their_own(void **state) {
     (void)state;
     lose("one", "runtime.main", "go1.19.8", 0, 40, "");
@@ -535,6 +551,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(versions_are_columns_by_number_and_points_rows),
         TEST(a_mark_is_shown_where_the_version_does_not_tell),
+        TEST(goroots_of_their_own_are_told_by_their_names),
         TEST(ways_of_running_are_rows_of_their_own),
         TEST(what_fails_more_often_or_more_seldom_is_marked),
         TEST(chance_is_shared_by_all_questions),

@@ -563,7 +563,11 @@ static void cells_of_an_arm_say_so(void **state) {
     assert_string_equal(cells.items[4].go, entry);
     assert_string_equal(cells.items[4].arm, "");
     assert_int_equal(cells.items[4].known_count, 1); /* a GOROOT that nothing changes */
+    assert_string_equal(cells.items[4].go_label, "");
+    arm.go_labels = other.go_labels = LIST("my-goroot");
     assert_selected(more, &arm, 7);
+    assert_string_equal(cells.items[5].go_label, ""); /* the arm has a name */
+    assert_string_equal(cells.items[6].go_label, "");
     assert_string_equal(cells.items[5].go, entry);
     assert_string_equal(cells.items[5].arm, "needm-waits");
     assert_int_equal(cells.items[5].known_count, 0);
@@ -573,6 +577,8 @@ static void cells_of_an_arm_say_so(void **state) {
     assert_selected(more, &none, 8);
     assert_string_equal(cells.items[7].arm, "");
     assert_int_equal(cells.items[7].known_count, 1);
+    assert_selected(more, &other, 9);
+    assert_string_equal(cells.items[8].go_label, "my-goroot");
     snprintf(path, sizeof path, "%s/%s", layout.libraries, entry);
     scratch_remove(path);
     other = (struct itr_selection){.count = 1, .go = LIST("go1.26.10-0123456789abcdef")};
