@@ -147,6 +147,21 @@ static const char *other_name(const struct itr_compare_other *other) {
     return other->signature != NULL ? other->signature : "failures of any other kind";
 }
 
+/* The comparison of all failures together; NULL where it is that of the one signature once more, since nothing else failed. */
+static const struct itr_comparison *worth_telling(const struct itr_compare_group *group, uint32_t candidate) {
+    const struct itr_comparison *any = itr_compare_any(group, candidate);
+    const struct itr_comparison *one = itr_compare_comparisons(group, candidate);
+    bool same = any != NULL && group->signature_count == 1 && any->verdict == one->verdict;
+    for (int arm = 0; arm < 2 && same; arm++) {
+        same = any->hits[arm] == one->hits[arm] && any->trials[arm] == one->trials[arm];
+    }
+    return same ? NULL : any;
+}
+
+static const char *pattern_name(const char *pattern) {
+    return pattern != NULL ? pattern : "all failures together";
+}
+
 /* Why a point has no comparison, NULL if it has one; `skip`: what the arm's cell says itself, or "". */
 static const char *no_comparison(const struct itr_compare *compare, const struct itr_summary *summary, size_t index,
                                  uint32_t candidate, const char **skip) {
@@ -234,7 +249,7 @@ static void add_comparison(struct itr_text *out, const struct itr_compare *compa
     struct itr_comparison_facts facts;
     itr_compare_facts(comparison, confidence, &facts);
     itr_text_add(out, "    ");
-    add_clean(out, pattern != NULL ? pattern : "all failures together");
+    add_clean(out, pattern_name(pattern));
     itr_text_add(out, ": ");
     add_reason(out, comparison);
     itr_text_add(out, "\n");
@@ -314,8 +329,8 @@ static void add_point(struct itr_text *out, const struct itr_compare *compare, c
     for (uint32_t s = 0; s < group->signature_count; s++) {
         add_comparison(out, compare, candidate, group->signatures[s], &comparisons[s], summary);
     }
-    if (itr_compare_any(group, candidate)->hits[ITR_ARM_CANDIDATE] > 0 || group->signature_count > 1) {
-        add_comparison(out, compare, candidate, NULL, itr_compare_any(group, candidate), summary);
+    if (worth_telling(group, candidate) != NULL) {
+        add_comparison(out, compare, candidate, NULL, worth_telling(group, candidate), summary);
     }
     add_point_others(out, compare, index, candidate);
     add_rounds(out, compare, summary, index, candidate);
@@ -389,11 +404,7 @@ void itr_report_compare(struct itr_text *out, const struct itr_compare *compare,
 
 /* ---- Markdown ---- */
 
-static void add_row(struct itr_text *out, const struct itr_compare *compare, const struct itr_summary *summary, size_t index,
-                    uint32_t candidate, uint32_t s) {
-    const struct itr_compare_group *group = &compare->groups[index];
-    const struct itr_comparison *comparison = &itr_compare_comparisons(group, candidate)[s];
-    const struct itr_cell *cell = &summary->cells[group->cells[0]];
+static void add_row(struct itr_text *out, const struct itr_cell *cell, const char *pattern, const struct itr_comparison *comparison) {
     struct itr_comparison_facts facts;
     itr_compare_facts(comparison, confidence, &facts);
     itr_text_add(out, "| ");
@@ -401,7 +412,7 @@ static void add_row(struct itr_text *out, const struct itr_compare *compare, con
     itr_text_add(out, " at ");
     add_cell_text(out, cell->at);
     itr_text_add(out, " | ");
-    add_cell_text(out, group->signatures[s]);
+    add_cell_text(out, pattern_name(pattern));
     itr_text_add(out, " | ");
     add_arm(out, &facts.baseline);
     itr_text_add(out, " | ");
@@ -416,8 +427,13 @@ static void add_table(struct itr_text *out, const struct itr_compare *compare, c
     itr_text_add(out, "\n| where | failure | baseline | candidate | ratio | Fisher's p | verdict |\n|---|---|---|---|---|---|---|\n");
     for (size_t i = 0; i < compare->group_count; i++) {
         const struct itr_compare_group *group = &compare->groups[i];
-        for (uint32_t s = 0; s < group->signature_count && itr_compare_comparisons(group, candidate) != NULL; s++) {
-            add_row(out, compare, summary, i, candidate, s);
+        const struct itr_cell *cell = &summary->cells[group->cells[0]];
+        const struct itr_comparison *comparisons = itr_compare_comparisons(group, candidate);
+        for (uint32_t s = 0; s < group->signature_count && comparisons != NULL; s++) {
+            add_row(out, cell, group->signatures[s], &comparisons[s]);
+        }
+        if (comparisons != NULL && worth_telling(group, candidate) != NULL) {
+            add_row(out, cell, NULL, worth_telling(group, candidate));
         }
     }
     for (size_t i = 0; i < compare->results[candidate].other_count; i++) {

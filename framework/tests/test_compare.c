@@ -375,6 +375,42 @@ static void reports_say_what_was_found(void **state) {
     destroy(&world);
 }
 
+static unsigned count_of(const struct itr_text *text, const char *part) {
+    unsigned count = 0;
+    for (const char *at = strstr(itr_text_string(text), part); at != NULL; at = strstr(at + 1, part)) {
+        count++;
+    }
+    return count;
+}
+
+/* All failures together are told where that says more than the signature does. */
+static void the_same_figures_are_told_once(void **state) {
+    (void)state;
+    struct itr_text text = {0};
+    for (int other = 0; other < 2; other++) {
+        struct world world = base;
+        world.rate[FIRST][1][0] = 0;
+        if (other != 0) {
+            world.rate[FIRST][1][2] = 0.6;
+        }
+        make(&world, 2);
+        run(&world);
+        assert_int_equal(world.compare.groups[FIRST].signature_count, 1);
+        itr_text_reset(&text);
+        itr_report_compare(&text, &world.compare, &world.summary);
+        assert_int_equal(count_of(&text, "all failures together"), other);
+        itr_text_reset(&text);
+        itr_report_compare_markdown(&text, &world.compare, &world.summary);
+        assert_int_equal(count_of(&text, "| all failures together |"), other);
+        json_t *json = itr_compare_to_json(&world.compare, &world.summary);
+        json_t *point = json_array_get(json_object_get(json_array_get(json_object_get(json, "candidates"), 0), "points"), 0);
+        assert_true(json_is_object(json_object_get(point, "any")));
+        json_decref(json);
+        destroy(&world);
+    }
+    itr_text_release(&text);
+}
+
 /* A budget that is too small: what is still needed is told. */
 static void an_undecided_comparison_says_what_is_needed(void **state) {
     (void)state;
