@@ -10,22 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uv.h>
 
 enum { PATH_BYTES_MAX = 2048, OVERLAY_BYTES_MAX = 1 << 20 };
 
 /* ---- an overlay of the user's own ---- */
-
-static bool real_path(const char *path, char *out, size_t room) {
-    uv_fs_t request;
-    int result = uv_fs_realpath(NULL, &request, path, NULL);
-    int written = result == 0 ? snprintf(out, room, "%s", (const char *)request.ptr) : -1;
-    uv_fs_req_cleanup(&request);
-    for (char *at = out; written > 0 && (size_t)written < room && *at != '\0'; at++) {
-        *at = *at == '\\' ? '/' : *at;
-    }
-    return written > 0 && (size_t)written < room;
-}
 
 static bool is_below(const char *path, const char *folder) {
     size_t length = strlen(folder);
@@ -38,6 +26,7 @@ static bool below_sources(const char *from, const char *root, char *path, size_t
     char resolved[PATH_BYTES_MAX];
     char folder[PATH_BYTES_MAX];
     char found[PATH_BYTES_MAX];
+    struct itr_error ignored = {0};
     int length = snprintf(folder, sizeof folder, "%s", from);
     if (length <= 0 || (size_t)length >= sizeof folder || snprintf(sources, sizeof sources, "%s/src", root) >= (int)sizeof sources) {
         return false;
@@ -49,11 +38,11 @@ static bool below_sources(const char *from, const char *root, char *path, size_t
         return snprintf(path, room, "%s", folder + strlen(sources) + 1) < (int)room;
     }
     char *slash = strrchr(folder, '/');
-    if (slash == NULL || !real_path(sources, resolved, sizeof resolved)) {
+    if (slash == NULL || itr_path_real(sources, resolved, sizeof resolved, &ignored) != ITR_OK) {
         return false;
     }
     *slash = '\0';
-    if (!real_path(folder[0] != '\0' ? folder : "/", found, sizeof found)) {
+    if (itr_path_real(folder[0] != '\0' ? folder : "/", found, sizeof found, &ignored) != ITR_OK) {
         return false;
     }
     const char *below = is_below(found, resolved) ? found + strlen(resolved) + 1 : NULL;

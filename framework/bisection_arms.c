@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uv.h>
 
 /* ---- words ---- */
 
@@ -72,17 +71,6 @@ static void skip(struct itr_bisection *b, size_t index, const char *why) {
     fprintf(stderr, "initrace: skipped: %s: %s\n", arm->spec.label, clean);
 }
 
-static enum itr_status real_path(const char *path, char **out, struct itr_error *err) {
-    uv_fs_t request;
-    int result = uv_fs_realpath(NULL, &request, path, NULL);
-    *out = result == 0 ? strdup(request.ptr) : NULL;
-    uv_fs_req_cleanup(&request);
-    if (result != 0) {
-        return itr_fail(err, ITR_E_NOT_FOUND, result, "%s: %s", path, uv_strerror(result));
-    }
-    return *out != NULL ? ITR_OK : itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory");
-}
-
 /* An arm is one Go: its own, or else that of the first arm. */
 static enum itr_status build(const struct itr_bisection *b, struct itr_bisection_arm *arm, struct itr_error *err) {
     const char *wanted = arm->spec.go != NULL ? arm->spec.go : b->arms[0].spec.go;
@@ -116,7 +104,7 @@ enum itr_status itr_bisection_provide(struct itr_bisection *b, size_t index, str
         return ITR_OK;
     }
     enum itr_status status =
-        arm->spec.library != NULL ? real_path(arm->spec.library, &arm->library, &why) : build(b, arm, &why);
+        arm->spec.library != NULL ? itr_path_real_copy(arm->spec.library, &arm->library, &why) : build(b, arm, &why);
     arm->provided = status == ITR_OK;
     if (is_the_arms(status)) {
         skip(b, index, why.text);

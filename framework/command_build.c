@@ -7,23 +7,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uv.h>
 
 /* A prefix is known by the sources of its libraries, which are part of their key. */
 static enum itr_status find_prefix(const char *into, struct itr_layout *layout, struct itr_error *err) {
     char sources[1400];
-    uv_fs_t request;
-    int result = uv_fs_realpath(NULL, &request, into, NULL);
-    bool fits = result == 0 && strlen(request.ptr) < sizeof layout->prefix;
-    if (fits) {
-        itr_layout_of(layout, request.ptr);
+    char prefix[sizeof layout->prefix];
+    enum itr_status status = itr_path_real(into, prefix, sizeof prefix, err);
+    if (status != ITR_OK) {
+        return itr_fail_context(err, "--into");
     }
-    uv_fs_req_cleanup(&request);
-    if (result != 0) {
-        return itr_fail(err, ITR_E_NOT_FOUND, result, "--into %s: %s", into, uv_strerror(result));
-    }
-    snprintf(sources, sizeof sources, "%s/share/initrace/golibs", fits ? layout->prefix : "");
-    return fits && itr_path_exists(sources)
+    itr_layout_of(layout, prefix);
+    snprintf(sources, sizeof sources, "%s/share/initrace/golibs", layout->prefix);
+    return itr_path_exists(sources)
                ? ITR_OK
                : itr_fail(err, ITR_E_NOT_FOUND, 0, "--into %s: no build tree or installation of initrace: share/initrace/golibs is not in it", into);
 }

@@ -33,17 +33,6 @@ struct comparing {
 
 /* ---- arms ---- */
 
-static enum itr_status real_path(const char *path, char **out, struct itr_error *err) {
-    uv_fs_t request;
-    int result = uv_fs_realpath(NULL, &request, path, NULL);
-    *out = result == 0 ? strdup(request.ptr) : NULL;
-    uv_fs_req_cleanup(&request);
-    if (result != 0) {
-        return itr_fail(err, ITR_E_NOT_FOUND, result, "%s: %s", path, uv_strerror(result));
-    }
-    return *out != NULL ? ITR_OK : itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory");
-}
-
 /* An arm is one Go: its own, or else that of the baseline. */
 static enum itr_status find_root(const struct comparing *comparing, size_t arm, char **root, struct itr_error *err) {
     const struct itr_arm_spec *spec = &comparing->specs[arm];
@@ -68,7 +57,7 @@ static enum itr_status provide(struct comparing *comparing, size_t arm, struct i
     struct itr_golib golib;
     char *root = NULL;
     if (spec->library != NULL) {
-        return real_path(spec->library, &comparing->libraries[arm], err);
+        return itr_path_real_copy(spec->library, &comparing->libraries[arm], err);
     }
     enum itr_status status = find_root(comparing, arm, &root, err);
     if (status == ITR_OK) {

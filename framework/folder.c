@@ -42,29 +42,8 @@ enum itr_status itr_folder_make(const char *path, struct itr_error *err) {
     return make_folders(path, err);
 }
 
-static void remove_files(const char *path, int depth) {
-    uv_fs_t request;
-    uv_dirent_t entry;
-    if (uv_fs_scandir(NULL, &request, path, 0, NULL) >= 0) {
-        while (uv_fs_scandir_next(&request, &entry) == 0) {
-            char child[2048];
-            uv_fs_t remove;
-            snprintf(child, sizeof child, "%s/%s", path, entry.name);
-            if (entry.type == UV_DIRENT_DIR && depth > 0) {
-                remove_files(child, depth - 1);
-            } else {
-                uv_fs_unlink(NULL, &remove, child, NULL);
-                uv_fs_req_cleanup(&remove);
-            }
-        }
-    }
-    uv_fs_req_cleanup(&request);
-    uv_fs_rmdir(NULL, &request, path, NULL);
-    uv_fs_req_cleanup(&request);
-}
-
 void itr_folder_remove(const char *path) {
-    remove_files(path, 1);
+    itr_path_remove(path, 1);
 }
 
 static enum itr_status absolute_path(const char *path, char *out, size_t room, struct itr_error *err) {

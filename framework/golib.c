@@ -17,17 +17,6 @@ enum { VERSION_MAX = ITR_GOLIB_NAME_MAX - 18, ARM_FORMAT = 1 };
 
 static const struct itr_arm_spec plain_arm;
 
-static bool real_path(const char *path, char *out, size_t room) {
-    uv_fs_t request;
-    int result = uv_fs_realpath(NULL, &request, path, NULL);
-    int written = result == 0 ? snprintf(out, room, "%s", (const char *)request.ptr) : -1;
-    uv_fs_req_cleanup(&request);
-    for (char *at = out; written > 0 && (size_t)written < room && *at != '\0'; at++) {
-        *at = *at == '\\' ? '/' : *at;
-    }
-    return written > 0 && (size_t)written < room;
-}
-
 /* ---- libraries of the project's own build ---- */
 
 static bool recorded_root(const struct itr_layout *layout, const char *version, char *root, size_t room) {
@@ -51,8 +40,9 @@ static bool is_unchanged(const struct itr_layout *layout, const struct itr_golib
 static bool is_built_in(const struct itr_layout *layout, const struct itr_golib_inputs *inputs) {
     char recorded[1024];
     char resolved[1024];
+    struct itr_error ignored = {0};
     bool there = recorded_root(layout, inputs->version, recorded, sizeof recorded) &&
-                 real_path(recorded, resolved, sizeof resolved) && strcmp(resolved, inputs->root) == 0;
+                 itr_path_real(recorded, resolved, sizeof resolved, &ignored) == ITR_OK && strcmp(resolved, inputs->root) == 0;
     for (size_t i = 0; i < inputs->names.count && there; i++) {
         char file[1500];
         snprintf(file, sizeof file, "%s/%s/%s%s", layout->libraries, inputs->version, inputs->names.items[i],
@@ -141,8 +131,8 @@ static enum itr_status read_golibs(struct providing *providing, struct itr_error
 static enum itr_status read_root(struct providing *providing, const char *root, struct itr_error *err) {
     static const char *const needed[] = {"src/runtime", "pkg/include", "pkg/tool"};
     enum itr_status status = itr_goroot_version(root, providing->version, sizeof providing->version, err);
-    if (status == ITR_OK && !real_path(root, providing->root, sizeof providing->root)) {
-        status = itr_fail(err, ITR_E_NOT_FOUND, 0, "%.400s is no GOROOT: there is no such folder", root);
+    if (status == ITR_OK) {
+        status = itr_path_real(root, providing->root, sizeof providing->root, err);
     }
     for (size_t i = 0; i < sizeof needed / sizeof needed[0] && status == ITR_OK; i++) {
         char path[1200];

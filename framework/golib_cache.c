@@ -18,31 +18,8 @@ enum { DEPTH_MAX = 24, KEY_DIGITS = 16, HOUR_S = 3600, DAY_S = 24 * HOUR_S, WEEK
 #define BUILDING ".building-" /* hidden: not listed as a Go version */
 #define REMOVED ".removed-"
 
-static void remove_tree(const char *path, int depth) {
-    uv_fs_t request;
-    uv_dirent_t entry;
-    if (uv_fs_scandir(NULL, &request, path, 0, NULL) >= 0) {
-        while (uv_fs_scandir_next(&request, &entry) == 0) {
-            char child[ITR_GOLIB_PATH_MAX];
-            uv_fs_t remove;
-            if (snprintf(child, sizeof child, "%s/%s", path, entry.name) >= (int)sizeof child) {
-                continue;
-            }
-            if (entry.type == UV_DIRENT_DIR && depth > 0) {
-                remove_tree(child, depth - 1);
-            } else {
-                uv_fs_unlink(NULL, &remove, child, NULL);
-                uv_fs_req_cleanup(&remove);
-            }
-        }
-    }
-    uv_fs_req_cleanup(&request);
-    uv_fs_rmdir(NULL, &request, path, NULL);
-    uv_fs_req_cleanup(&request);
-}
-
 void itr_golib_remove(const char *folder) {
-    remove_tree(folder, DEPTH_MAX);
+    itr_path_remove(folder, DEPTH_MAX);
 }
 
 /* Seconds since it was written; 0: it is not there, or of the future. */

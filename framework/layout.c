@@ -9,13 +9,6 @@
 #include <string.h>
 #include <uv.h>
 
-bool itr_path_exists(const char *path) {
-    uv_fs_t request;
-    int result = uv_fs_stat(NULL, &request, path, NULL);
-    uv_fs_req_cleanup(&request);
-    return result == 0;
-}
-
 static void to_slashes(char *path) {
     for (; *path != '\0'; path++) {
         *path = *path == '\\' ? '/' : *path;

@@ -5,6 +5,7 @@
 
 #include "framework/casefile.h"
 #include "framework/error.h"
+#include "framework/path.h"
 
 /* Absolute folders, found from the place of the program (PREFIX/bin/initrace). */
 struct itr_layout {
@@ -42,7 +43,5 @@ enum itr_status itr_layout_library(const struct itr_layout *layout, const char *
 /* Version of the Go distribution at `root` ("go1.26.10", "go1.27-devel_0123"), from its file VERSION; one built from a
  * repository has VERSION.cache. */
 enum itr_status itr_goroot_version(const char *root, char *version, size_t room, struct itr_error *err) ITR_MUST_USE;
-
-bool itr_path_exists(const char *path);
 
 #endif

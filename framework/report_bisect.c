@@ -1,6 +1,7 @@
 /* Bisections in words and tables. */
 #include "framework/report_bisect.h"
 
+#include "framework/markdown.h"
 #include "framework/stats.h"
 
 #include <inttypes.h>
@@ -182,19 +183,8 @@ void itr_report_bisect(struct itr_text *out, const struct itr_bisection *b) {
 
 /* ---- Markdown ---- */
 
-/* In a table's cell: what would end the cell, or be markup, is escaped. */
-static void add_cell_text(struct itr_text *out, const char *text) {
-    for (const char *at = text; *at != '\0'; at++) {
-        bool is_markup = strchr("\\`*_|<>[]~&", *at) != NULL;
-        itr_text_printf(out, "%s%c", is_markup ? "\\" : "", *at);
-    }
-}
-
-static void add_cell_clean(struct itr_text *out, const char *text) {
-    struct itr_text clean = {0};
-    add_clean(&clean, text);
-    add_cell_text(out, itr_text_string(&clean));
-    itr_text_release(&clean);
+static void add_words(struct itr_text *out, const char *text) {
+    (void)itr_markdown_add(out, text);
 }
 
 static void add_row(struct itr_text *out, const struct itr_bisection *b, size_t index) {
@@ -202,13 +192,13 @@ static void add_row(struct itr_text *out, const struct itr_bisection *b, size_t 
     struct itr_text rate = {0};
     bool here = b->state == ITR_BISECTION_FOUND && index == b->found;
     itr_text_add(out, here ? "| **" : "| ");
-    add_cell_clean(out, arm->spec.label);
+    add_words(out, arm->spec.label);
     itr_text_add(out, here ? "** | " : " | ");
     if (no_rate(arm) != NULL) {
-        add_cell_clean(out, no_rate(arm));
+        add_words(out, no_rate(arm));
     } else {
         itr_bisection_rate(arm->hits, arm->trials, &rate);
-        add_cell_text(out, itr_text_string(&rate));
+        add_words(out, itr_text_string(&rate));
     }
     itr_text_add(out, " | ");
     if (arm->chance >= CHANCE_SHOWN) {
@@ -222,9 +212,9 @@ void itr_report_bisect_markdown(struct itr_text *out, const struct itr_bisection
     struct itr_text sentence = {0};
     itr_bisection_sentence(b, &sentence);
     itr_text_add(out, "**");
-    add_cell_text(out, itr_text_string(&sentence));
+    add_words(out, itr_text_string(&sentence));
     itr_text_add(out, "**\n\n");
-    add_what(out, b, add_cell_clean);
+    add_what(out, b, add_words);
     itr_text_add(out, "\n\n| arm | fails | changes here |\n|---|---|---|\n");
     for (size_t i = 0; i < b->arm_count; i++) {
         add_row(out, b, i);

@@ -1,7 +1,7 @@
 /* Comparisons in words and tables: each candidate, each point, each signature, and what is worse elsewhere. */
 #include "framework/report_compare.h"
 
-#include "framework/record_parts.h"
+#include "framework/markdown.h"
 
 #include <float.h>
 #include <inttypes.h>
@@ -20,17 +20,6 @@ static bool is_number(double value) {
 
 static void add_clean(struct itr_text *out, const char *text) {
     itr_text_escape(out, ITR_ESCAPE_TERMINAL, text, strlen(text));
-}
-
-/* In a table's cell: what would end the cell, or be markup, is escaped. */
-static void add_cell_text(struct itr_text *out, const char *text) {
-    struct itr_text clean = {0};
-    add_clean(&clean, text);
-    for (const char *at = itr_text_string(&clean); *at != '\0'; at++) {
-        bool is_markup = strchr("\\`*_|<>[]~&", *at) != NULL;
-        itr_text_printf(out, "%s%c", is_markup ? "\\" : "", *at);
-    }
-    itr_text_release(&clean);
 }
 
 static void add_title(struct itr_text *out, const struct itr_compare_group *group, const struct itr_summary *summary) {
@@ -404,15 +393,24 @@ void itr_report_compare(struct itr_text *out, const struct itr_compare *compare,
 
 /* ---- Markdown ---- */
 
+/* A host may have chosen it: no name of a person or link to an issue is to come of it. NULL: words of our own. */
+static void add_signature(struct itr_text *out, const char *signature, const char *name) {
+    if (signature != NULL) {
+        (void)itr_markdown_code(out, signature, true);
+    } else {
+        itr_text_add(out, name);
+    }
+}
+
 static void add_row(struct itr_text *out, const struct itr_cell *cell, const char *pattern, const struct itr_comparison *comparison) {
     struct itr_comparison_facts facts;
     itr_compare_facts(comparison, confidence, &facts);
     itr_text_add(out, "| ");
-    add_cell_text(out, cell->case_name);
+    (void)itr_markdown_add(out, cell->case_name);
     itr_text_add(out, " at ");
-    add_cell_text(out, cell->at);
+    (void)itr_markdown_add(out, cell->at);
     itr_text_add(out, " | ");
-    add_cell_text(out, pattern_name(pattern));
+    add_signature(out, pattern, pattern_name(pattern));
     itr_text_add(out, " | ");
     add_arm(out, &facts.baseline);
     itr_text_add(out, " | ");
@@ -443,11 +441,11 @@ static void add_table(struct itr_text *out, const struct itr_compare *compare, c
             continue;
         }
         itr_text_add(out, "| ");
-        add_cell_text(out, cell->case_name);
+        (void)itr_markdown_add(out, cell->case_name);
         itr_text_add(out, " at ");
-        add_cell_text(out, cell->at);
+        (void)itr_markdown_add(out, cell->at);
         itr_text_add(out, " | ");
-        add_cell_text(out, other_name(other));
+        add_signature(out, other->signature, other_name(other));
         itr_text_printf(out, " | %" PRIu64 " of %" PRIu64 " | %" PRIu64 " of %" PRIu64 " | | %.3g (Holm) | worse |\n",
                         other->counts.baseline_hits, other->counts.baseline_trials, other->counts.candidate_hits,
                         other->counts.candidate_trials, other->counts.adjusted);
@@ -458,15 +456,15 @@ void itr_report_compare_markdown(struct itr_text *out, const struct itr_compare 
     struct itr_text sentence = {0};
     const struct itr_comparison_design *test = &compare->options.test;
     itr_text_add(out, "Baseline: ");
-    add_cell_text(out, compare->labels[0]);
+    (void)itr_markdown_add(out, compare->labels[0]);
     itr_text_add(out, "\n");
     for (uint32_t c = 0; c < compare->candidates; c++) {
         itr_text_reset(&sentence);
         itr_compare_sentence(compare, c, &sentence);
         itr_text_add(out, "\n**");
-        add_cell_text(out, compare->labels[1 + c]);
+        (void)itr_markdown_add(out, compare->labels[1 + c]);
         itr_text_add(out, "**: ");
-        add_cell_text(out, itr_text_string(&sentence));
+        (void)itr_markdown_add(out, itr_text_string(&sentence));
         itr_text_add(out, "\n");
         if (compare->results[c].verdict != ITR_COMPARE_IS_BROKEN) {
             add_table(out, compare, summary, c);

@@ -171,16 +171,6 @@ static enum itr_status select_cases(const struct itr_options *options, const str
                : itr_fail(err, ITR_E_UNSUPPORTED, 0, "nothing to run: no case or control for this system was chosen");
 }
 
-static enum itr_status absolute(const char *path, char *out, size_t room, struct itr_error *err) {
-    uv_fs_t request;
-    int result = uv_fs_realpath(NULL, &request, path, NULL);
-    if (result == 0) {
-        snprintf(out, room, "%s", (const char *)request.ptr);
-    }
-    uv_fs_req_cleanup(&request);
-    return result == 0 ? ITR_OK : itr_fail(err, ITR_E_NOT_FOUND, result, "%s: %s", path, uv_strerror(result));
-}
-
 /* A case made from options alone: any library, no case file. */
 static enum itr_status select_ad_hoc(const struct itr_options *options, const struct itr_layout *layout,
                                      const struct itr_selection *selection, struct itr_cells *cells,
@@ -192,12 +182,12 @@ static enum itr_status select_ad_hoc(const struct itr_options *options, const st
     struct itr_case c = {.name = name, .on_linux = true, .on_windows = true};
     enum itr_status status = ITR_OK;
     if (options->host != NULL && strpbrk(options->host, "/\\") != NULL) {
-        status = absolute(options->host, host, sizeof host, err);
+        status = itr_path_real(options->host, host, sizeof host, err);
     } else if (options->host != NULL) {
         snprintf(host, sizeof host, "%s", options->host);
     }
     if (status == ITR_OK && options->library != NULL) {
-        status = absolute(options->library, library, sizeof library, err);
+        status = itr_path_real(options->library, library, sizeof library, err);
     }
     if (status != ITR_OK) {
         return status;

@@ -357,8 +357,8 @@ static void reports_say_what_was_found(void **state) {
     itr_text_reset(&text);
     itr_report_compare_markdown(&text, &world.compare, &world.summary);
     has(&text, "**half\\|done\\\\x1b**: fixed in part");
-    has(&text, "| case-1 at W1 | crash AV somewhere | 8 of 8: 100 % [63.1, 100] | 0 of 8 (at most ");
-    has(&text, "| case-3 at W1 | fatal new | 0 of 100 | ");
+    has(&text, "| case-1 at W1 | `crash AV somewhere` | 8 of 8: 100 % [63.1, 100] | 0 of 8 (at most ");
+    has(&text, "| case-3 at W1 | `fatal new` | 0 of 100 | ");
 
     json_t *json = itr_compare_to_json(&world.compare, &world.summary);
     assert_non_null(json);

@@ -564,7 +564,7 @@ static void cells_of_an_arm_say_so(void **state) {
     assert_string_equal(cells.items[4].arm, "");
     assert_int_equal(cells.items[4].known_count, 1); /* a GOROOT that nothing changes */
     assert_string_equal(cells.items[4].go_label, "");
-    arm.go_labels = other.go_labels = LIST("my-goroot");
+    arm.go_labels = other.go_labels = (struct itr_strings)LIST("my-goroot");
     assert_selected(more, &arm, 7);
     assert_string_equal(cells.items[5].go_label, ""); /* the arm has a name */
     assert_string_equal(cells.items[6].go_label, "");
