@@ -98,6 +98,23 @@ struct itr_campaign {
  * closes and frees what there is. */
 enum itr_status itr_campaign_prepare(struct itr_campaign *campaign, struct itr_error *err) ITR_MUST_USE;
 
+/* Do they differ only in what is fired? Then they share a calibration, and an axis. */
+bool itr_campaign_same_host(const struct itr_cell *a, const struct itr_cell *b);
+/* Room for one cell more, which is empty. */
+enum itr_status itr_campaign_grow(struct itr_campaign *campaign, struct itr_error *err) ITR_MUST_USE;
+
+/* Writes campaign.json, anew where it is there (campaign_file.c). */
+enum itr_status itr_campaign_write(struct itr_campaign *campaign, struct itr_error *err) ITR_MUST_USE;
+
+/* ---- campaign_sweeps.c ---- */
+
+bool itr_campaign_is_sweep(const struct itr_cell *cell);
+/* Gives each cell its trial numbers, one after the other. */
+void itr_campaign_number_trials(struct itr_summary *summary);
+enum itr_status itr_campaign_trace_sweeps(struct itr_campaign *campaign, struct itr_error *err) ITR_MUST_USE;
+/* Those of a campaign that is resumed, from its folder. */
+enum itr_status itr_campaign_read_sweeps(struct itr_campaign *campaign, struct itr_error *err) ITR_MUST_USE;
+
 /* Counts a trial at its place, where its cell is a sweep. */
 void itr_campaign_count_place(struct itr_campaign *campaign, size_t cell, const struct itr_row *row);
 

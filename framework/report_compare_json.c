@@ -1,17 +1,13 @@
 /* compare.json: a comparison as other programs read it. */
-#include "framework/report_compare.h"
+#include "framework/report_compare_parts.h"
 
 #include "framework/record_parts.h"
 
-#include <float.h>
-#include <math.h>
 #include <string.h>
-
-static const double confidence = 0.95;
 
 /* JSON has neither infinity nor "not a number": null. */
 static json_t *number(double value) {
-    return fabs(value) <= DBL_MAX ? json_real(value) : json_null();
+    return itr_compare_is_number(value) ? json_real(value) : json_null();
 }
 
 static json_t *arm_to_json(const struct itr_comparison_arm *arm) {
@@ -22,7 +18,7 @@ static json_t *arm_to_json(const struct itr_comparison_arm *arm) {
 
 static json_t *comparison_to_json(const char *pattern, const struct itr_comparison *comparison) {
     struct itr_comparison_facts facts;
-    itr_compare_facts(comparison, confidence, &facts);
+    itr_compare_facts(comparison, ITR_COMPARE_CONFIDENCE, &facts);
     return json_pack("{s:o, s:s, s:s, s:I, s:o, s:o, s:[o, o], s:o, s:o, s:o, s:o}", "signature", itr_record_clean(pattern), "verdict",
                      itr_comparison_name(comparison->verdict), "reason", itr_comparison_text(comparison->verdict), "rounds",
                      (json_int_t)comparison->rounds, "baseline", arm_to_json(&facts.baseline), "candidate",

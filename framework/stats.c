@@ -1,12 +1,11 @@
-/* Intervals, tails and tests of counts. Pure functions of numbers; they decide nothing about
- * trials.
+/* Intervals and tails of counts, on the incomplete beta function. Tests are in stats_fisher.c and stats_sprt.c.
  *
  * Everything rests on one density, in which nothing large is ever taken from something large:
  *   G(n)/(G(a)G(b)) x^a y^b = sqrt(ab/(2 pi n)) exp(d(n)-d(a)-d(b) - D(a, nx) - D(b, ny))
  * with n = a+b, G the gamma function, d(z) the error of Stirling's formula for ln G(z), and
  * D(u, v) = u ln(u/v) - u + v (the saddle-point form; C. Loader, "Fast and Accurate Computation of
  * Binomial Probabilities", 2000). */
-#include "framework/stats.h"
+#include "framework/stats_parts.h"
 
 #include <float.h>
 #include <math.h>
@@ -15,7 +14,7 @@ static const double two_pi = 6.283185307179586476925286766559;
 
 enum { FRACTION_STEPS_MAX = 200000, INVERSE_STEPS_MAX = 400 };
 
-static bool is_probability(double value) {
+bool itr_is_probability(double value) {
     return value >= 0 && value <= 1;
 }
 
@@ -74,8 +73,7 @@ static double deviance(double u, double v) {
     return sum;
 }
 
-/* x^a y^b G(a+b) / (G(a) G(b)), x + y = 1, both > 0. */
-static double beta_power(double a, double b, double x, double y) {
+double itr_beta_power(double a, double b, double x, double y) {
     double n = a + b;
     double exponent = stirling_error(n) - stirling_error(a) - stirling_error(b) -
                       deviance(a, n * x) - deviance(b, n * y);
@@ -117,7 +115,7 @@ static double beta_fraction(double a, double b, double x, double y) {
             break;
         }
     }
-    return beta_power(a, b, x, y) / a / value;
+    return itr_beta_power(a, b, x, y) / a / value;
 }
 
 /* I_x(a, b) to `*lower` and 1 - I_x(a, b) to `*upper`, where x + y = 1. The smaller one is good to
@@ -139,7 +137,7 @@ double itr_incomplete_beta(double a, double b, double x) {
     double lower;
     double upper;
 
-    if (!is_parameter(a) || !is_parameter(b) || !is_probability(x)) {
+    if (!is_parameter(a) || !is_parameter(b) || !itr_is_probability(x)) {
         return NAN;
     }
     incomplete_beta(a, b, x, 1 - x, &lower, &upper);
@@ -169,7 +167,7 @@ static double beta_inverse_low(double a, double b, double p, double q) {
         } else {
             low = x;
         }
-        slope = beta_power(a, b, x, 1 - x) / (x * (1 - x));
+        slope = itr_beta_power(a, b, x, 1 - x) / (x * (1 - x));
         /* Newton's steps for the logarithm of the smaller side, since tails are nearly straight
          * there: ln I as a function of ln x, ln(1-I) as a function of x. */
         if (p <= q) {
@@ -205,7 +203,7 @@ static double beta_inverse(double a, double b, double p, double q) {
 }
 
 double itr_incomplete_beta_inverse(double a, double b, double probability) {
-    if (!is_parameter(a) || !is_parameter(b) || !is_probability(probability)) {
+    if (!is_parameter(a) || !is_parameter(b) || !itr_is_probability(probability)) {
         return NAN;
     }
     return beta_inverse(a, b, probability, 1 - probability);
@@ -216,7 +214,7 @@ double itr_normal_quantile(double probability) {
     double low = 0;
     double high = 40;
 
-    if (!is_probability(probability)) {
+    if (!itr_is_probability(probability)) {
         return NAN;
     }
     if (tail <= 0) {
@@ -304,8 +302,8 @@ double itr_binomial_at_least(uint64_t hits, uint64_t trials, double rate) {
     double lower;
     double upper;
 
-    if (hits > trials || !is_probability(rate)) {
-        return hits > trials && is_probability(rate) ? 0 : NAN;
+    if (hits > trials || !itr_is_probability(rate)) {
+        return hits > trials && itr_is_probability(rate) ? 0 : NAN;
     }
     if (hits == 0) {
         return 1;
@@ -318,7 +316,7 @@ double itr_binomial_at_most(uint64_t hits, uint64_t trials, double rate) {
     double lower;
     double upper;
 
-    if (!is_probability(rate)) {
+    if (!itr_is_probability(rate)) {
         return NAN;
     }
     if (hits >= trials) {
@@ -326,187 +324,4 @@ double itr_binomial_at_most(uint64_t hits, uint64_t trials, double rate) {
     }
     incomplete_beta((double)hits + 1, (double)(trials - hits), rate, 1 - rate, &lower, &upper);
     return upper;
-}
-
-/* ---- Fisher's exact test ---- */
-
-/* A two-by-two table by its margins; the count in its first cell can be least … most. */
-struct margins {
-    double row_1, row_2, column_1, column_2;
-    double least, most;
-};
-
-/* C(n, k) rate^k (1-rate)^(n-k). */
-static double binomial_density(double k, double n, double rate) {
-    if (k == 0) {
-        return exp(n * log1p(-rate));
-    }
-    if (k == n) {
-        return exp(n * log(rate));
-    }
-    return beta_power(k, n - k, rate, 1 - rate) * (n / (k * (n - k)));
-}
-
-/* The chance of `cell` in the first cell: of column_1 drawn from row_1 + row_2. Any rate gives the
- * same; this one makes all three factors large. */
-static double table_chance(const struct margins *m, double cell) {
-    double n = m->row_1 + m->row_2;
-    double rate = m->column_1 / n;
-
-    if (m->least == m->most) {
-        return 1;
-    }
-    return binomial_density(cell, m->row_1, rate) *
-           binomial_density(m->column_1 - cell, m->row_2, rate) /
-           binomial_density(m->column_1, n, rate);
-}
-
-/* What the chance of `cell` is multiplied by to have that of `cell` + 1. */
-static double step_up(const struct margins *m, double cell) {
-    return (m->row_1 - cell) / (cell + 1) *
-           ((m->column_1 - cell) / (m->column_2 - m->row_1 + cell + 1));
-}
-
-/* Sum of the chances from `cell` up (direction 1) or down (-1). They rise at most once and then
- * fall faster and faster. */
-static double tail_sum(const struct margins *m, double cell, int direction) {
-    double chance = cell >= m->least && cell <= m->most ? table_chance(m, cell) : 0;
-    double sum = chance;
-
-    while (direction > 0 ? cell < m->most : cell > m->least) {
-        double factor = direction > 0 ? step_up(m, cell) : 1 / step_up(m, cell - 1);
-        chance *= factor;
-        cell += direction;
-        sum += chance;
-        if (factor < 1 && chance < sum * (1 - factor) * (DBL_EPSILON / 4)) {
-            break;
-        }
-    }
-    return sum;
-}
-
-/* Sum of the tables on the far side of the likeliest one that are no likelier than `limit`. */
-static double far_side(const struct margins *m, double mode, int direction, double limit) {
-    double near = mode;
-    double far = direction > 0 ? m->most : m->least;
-
-    if (!(table_chance(m, far) <= limit)) {
-        return 0;
-    }
-    while (fabs(far - near) > 1) { /* `near` is too likely, `far` is not */
-        double middle = floor((near + far) / 2);
-        if (table_chance(m, middle) <= limit) {
-            far = middle;
-        } else {
-            near = middle;
-        }
-    }
-    return tail_sum(m, far, direction);
-}
-
-struct itr_fisher itr_fisher_exact(uint64_t hits_1, uint64_t trials_1, uint64_t hits_2,
-                                   uint64_t trials_2) {
-    struct itr_fisher result = {NAN, NAN, NAN};
-    struct margins m;
-    double cell = (double)hits_1;
-    double mode;
-    double chance;
-    double limit;
-
-    if (hits_1 > trials_1 || hits_2 > trials_2) {
-        return result;
-    }
-    m.row_1 = (double)trials_1;
-    m.row_2 = (double)trials_2;
-    m.column_1 = (double)hits_1 + (double)hits_2;
-    m.column_2 = m.row_1 + m.row_2 - m.column_1;
-    m.least = m.column_1 > m.row_2 ? m.column_1 - m.row_2 : 0;
-    m.most = m.column_1 < m.row_1 ? m.column_1 : m.row_1;
-    if (m.least == m.most) {
-        result.less = result.greater = result.two_sided = 1;
-        return result;
-    }
-    mode = floor((m.row_1 + 1) * ((m.column_1 + 1) / (m.row_1 + m.row_2 + 2)));
-    mode = mode < m.least ? m.least : mode > m.most ? m.most : mode;
-    chance = table_chance(&m, cell);
-    limit = chance * (1 + 1e-7);
-    /* The shorter way out is summed, the other is what remains. */
-    if (cell < mode) {
-        result.less = tail_sum(&m, cell, -1);
-        result.greater = 1 - result.less + chance;
-    } else {
-        result.greater = tail_sum(&m, cell, 1);
-        result.less = 1 - result.greater + chance;
-    }
-    if (table_chance(&m, mode) <= limit) {
-        result.two_sided = 1; /* the table seen is the likeliest */
-    } else if (cell < mode) {
-        result.two_sided = result.less + far_side(&m, mode, 1, limit);
-    } else {
-        result.two_sided = result.greater + far_side(&m, mode, -1, limit);
-    }
-    result.less = fmin(result.less, 1);
-    result.greater = fmin(result.greater, 1);
-    result.two_sided = fmin(result.two_sided, 1);
-    return result;
-}
-
-/* ---- Wald's sequential test ---- */
-
-enum itr_status itr_sprt_begin(struct itr_sprt *sprt, double rate_0, double rate_1, double alpha,
-                               double beta, struct itr_error *err) {
-    if (!is_probability(rate_0) || !is_probability(rate_1) || rate_0 == rate_1) {
-        return itr_fail(err, ITR_E_USAGE, 0,
-                        "a sequential test needs two different rates from 0 to 1, not %g and %g",
-                        rate_0, rate_1);
-    }
-    if (!(alpha > 0) || !(beta > 0) || !(alpha + beta < 1)) {
-        return itr_fail(err, ITR_E_USAGE, 0,
-                        "a sequential test needs error chances above 0 with a sum below 1, not %g "
-                        "and %g",
-                        alpha, beta);
-    }
-    *sprt = (struct itr_sprt){0};
-    /* Infinite where one of the rates rules the outcome out: one such trial decides. */
-    sprt->step_hit = log(rate_1) - log(rate_0);
-    sprt->step_miss = log1p(-rate_1) - log1p(-rate_0);
-    sprt->lower = log(beta) - log1p(-alpha);
-    sprt->upper = log1p(-beta) - log(alpha);
-    return ITR_OK;
-}
-
-enum itr_sprt_decision itr_sprt_step(struct itr_sprt *sprt, bool hit) {
-    if (sprt->decision != ITR_SPRT_CONTINUE) {
-        return sprt->decision;
-    }
-    sprt->trials++;
-    sprt->hits += hit;
-    sprt->ratio += hit ? sprt->step_hit : sprt->step_miss;
-    if (sprt->ratio >= sprt->upper) {
-        sprt->decision = ITR_SPRT_RATE_1;
-    } else if (sprt->ratio <= sprt->lower) {
-        sprt->decision = ITR_SPRT_RATE_0;
-    }
-    return sprt->decision;
-}
-
-void itr_sprt_hold(struct itr_sprt *sprt, double alpha, double beta) {
-    sprt->upper = -log(alpha);
-    sprt->lower = log(beta);
-}
-
-enum itr_sprt_decision itr_sprt_set(struct itr_sprt *sprt, uint64_t hits, uint64_t trials) {
-    if (sprt->decision != ITR_SPRT_CONTINUE || hits > trials) {
-        return sprt->decision;
-    }
-    sprt->hits = hits;
-    sprt->trials = trials;
-    sprt->ratio = (hits > 0 ? (double)hits * sprt->step_hit : 0) +
-                  (trials > hits ? (double)(trials - hits) * sprt->step_miss : 0);
-    if (sprt->ratio >= sprt->upper) {
-        sprt->decision = ITR_SPRT_RATE_1;
-    } else if (sprt->ratio <= sprt->lower) {
-        sprt->decision = ITR_SPRT_RATE_0;
-    }
-    return sprt->decision;
 }
