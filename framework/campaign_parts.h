@@ -94,6 +94,14 @@ struct itr_campaign {
     struct itr_progress progress;
 };
 
+/* With the lock held: no trial is taken any more, as the tool failed; trials are taken from the next cell. */
+void itr_campaign_give_up(struct itr_campaign *campaign, const struct itr_error *error);
+void itr_campaign_next_cell(struct itr_campaign *campaign);
+
+/* Runs a trial in a slot, whose folder is `directory`, and does all that is to be done about it (campaign_trial.c). */
+void itr_campaign_run_trial(struct itr_campaign *campaign, struct itr_slot *slot, const char *directory,
+                            const struct itr_campaign_job *job);
+
 /* Fills in parts, folder, done, the cells' windows and the summary's tallies. Also on failure the caller
  * closes and frees what there is. */
 enum itr_status itr_campaign_prepare(struct itr_campaign *campaign, struct itr_error *err) ITR_MUST_USE;
