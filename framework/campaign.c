@@ -271,6 +271,7 @@ void itr_campaign_release(struct itr_campaign *campaign) {
             free(part->work);
         }
     }
+    itr_images_release(&campaign->images);
     itr_folder_close(&campaign->folder);
     uv_cond_destroy(&campaign->round_noted);
     uv_mutex_destroy(&campaign->lock);

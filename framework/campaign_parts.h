@@ -57,6 +57,7 @@ struct itr_campaign {
     const struct itr_layout *layout;
     struct itr_summary *summary;
     struct itr_campaign_cell *parts; /* one a cell */
+    struct itr_images images;        /* of their hosts and libraries */
     uint64_t begin_ns;
     struct itr_folder folder;
     unsigned char *done; /* resume: a bit for each trial that the folder has; NULL: none */

@@ -166,12 +166,11 @@ static void tell_trouble(const struct itr_campaign *campaign, size_t index) {
 static enum itr_status open_work(struct itr_campaign *campaign, size_t index, bool known, struct itr_error *err) {
     struct itr_cell *cell = &campaign->summary->cells[index];
     struct itr_work *work = calloc(1, sizeof *work);
-    char hash[20];
     if (work == NULL) {
         return itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory");
     }
     campaign->parts[index].work = work;
-    enum itr_status status = itr_work_open(work, cell, campaign->layout, err);
+    enum itr_status status = itr_work_open(work, cell, campaign->layout, &campaign->images, err);
     work->setup.core_limit_bytes = campaign->options->core_limit_bytes;
     if (status == ITR_OK) {
         tell_trouble(campaign, index);
@@ -181,12 +180,11 @@ static enum itr_status open_work(struct itr_campaign *campaign, size_t index, bo
     if (status != ITR_OK || work->library[0] == '\0') {
         return status;
     }
-    itr_hash_file(work->library, hash, sizeof hash);
-    if (known && strcmp(hash, cell->library_hash) != 0) {
+    if (known && strcmp(work->library_hash, cell->library_hash) != 0) {
         return itr_fail(err, ITR_E_USAGE, 0, "%s is not the library that this campaign began with: start a new one",
                         work->library);
     }
-    memcpy(cell->library_hash, hash, sizeof hash);
+    memcpy(cell->library_hash, work->library_hash, sizeof work->library_hash);
     return ITR_OK;
 }
 

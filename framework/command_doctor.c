@@ -106,7 +106,7 @@ static void examine_trial(struct doctor *doctor, const struct itr_layout *layout
     char temporary[1024];
     char text[600];
     size_t length = sizeof temporary;
-    enum itr_status status = itr_work_open(&work, &cell, layout, &error);
+    enum itr_status status = itr_work_open(&work, &cell, layout, NULL, &error);
     if (status == ITR_OK && uv_os_tmpdir(temporary, &length) == 0) {
         status = itr_slot_open(&slot, temporary, &error);
     }

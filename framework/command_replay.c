@@ -102,13 +102,9 @@ static enum itr_status find_libraries(struct itr_options *options, const struct 
 }
 
 static enum itr_status check_library(const struct replay *replay, const struct itr_work *work, struct itr_error *err) {
-    char hash[20] = "";
-    if (work->library[0] != '\0') {
-        itr_hash_file(work->library, hash, sizeof hash);
-    }
-    if (strcmp(hash, replay->cell.library_hash) != 0) {
+    if (strcmp(work->library_hash, replay->cell.library_hash) != 0) {
         return itr_fail(err, ITR_E_NOT_FOUND, 0, "%s is not the library of that trial (hash %s, recorded %s)",
-                        work->library, hash, replay->cell.library_hash);
+                        work->library, work->library_hash, replay->cell.library_hash);
     }
     if (strcmp(replay->cell.system, itrp_system_name()) != 0) {
         return itr_fail(err, ITR_E_UNSUPPORTED, 0, "the trial was run on %s, this is %s", replay->cell.system,
@@ -336,7 +332,7 @@ int itr_command_replay(struct itr_options *options, const struct itr_layout *lay
         status = find_libraries(options, &replay, layout, &error);
     }
     if (status == ITR_OK) {
-        status = itr_work_open(&work, &replay.cell, layout, &error);
+        status = itr_work_open(&work, &replay.cell, layout, NULL, &error);
     }
     if (status == ITR_OK) {
         status = check_library(&replay, &work, &error);

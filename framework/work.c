@@ -1,28 +1,9 @@
 /* Makes a cell runnable here and measures its window. It runs no campaign. */
 #include "framework/work.h"
 
-#include "framework/text.h"
-
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-void itr_hash_file(const char *path, char *out, size_t room) {
-    char buffer[64 * 1024];
-    uint64_t hash = ITR_HASH64_START;
-    size_t got = 0;
-    FILE *file = fopen(path, "rb");
-    out[0] = '\0';
-    if (file == NULL) {
-        return;
-    }
-    while ((got = fread(buffer, 1, sizeof buffer, file)) > 0) {
-        hash = itr_hash64(hash, buffer, got);
-    }
-    fclose(file);
-    snprintf(out, room, "0x%016" PRIx64, hash);
-}
 
 static bool is_path(const char *name) {
     return strpbrk(name, "/\\") != NULL;
@@ -110,28 +91,35 @@ static enum itr_status make_request(struct itr_work *work, const struct itr_cell
 }
 
 /* Symbols are a help, not a need: a module without any is shown by name and offset. */
-static void read_symbols(struct itr_work *work) {
-    struct itr_error error = {0};
+static enum itr_status read_symbols(struct itr_work *work, struct itr_images *images, struct itr_error *err) {
+    const struct itr_kept_image *library = NULL;
+    const struct itr_kept_image *host = NULL;
     base_name(work->program, work->host_name, sizeof work->host_name);
     base_name(work->library, work->library_name, sizeof work->library_name);
-    if (work->library[0] != '\0' && itr_image_open(&work->library_image, work->library, &error) != ITR_OK) {
-        work->library_image = NULL;
-        snprintf(work->symbols_trouble, sizeof work->symbols_trouble, "no symbols: %.*s", ITR_DETAIL_MAX / 2, error.text);
-    } else if (work->library_image != NULL && itr_image_damage(work->library_image)[0] != '\0') {
-        snprintf(work->symbols_trouble, sizeof work->symbols_trouble, "%s: not all symbols: %s", work->library_name,
-                 itr_image_damage(work->library_image));
+    enum itr_status status = itr_images_get(images, work->program, &host, err);
+    if (status == ITR_OK && work->library[0] != '\0') {
+        status = itr_images_get(images, work->library, &library, err);
     }
-    if (itr_image_open(&work->host_image, work->program, NULL) != ITR_OK) {
-        work->host_image = NULL;
+    if (status != ITR_OK) {
+        return status;
+    }
+    work->library_image = library != NULL ? library->image : NULL;
+    snprintf(work->library_hash, sizeof work->library_hash, "%s", library != NULL ? library->hash : "");
+    if (library != NULL && library->image == NULL) {
+        snprintf(work->symbols_trouble, sizeof work->symbols_trouble, "no symbols: %.*s", ITR_DETAIL_MAX / 2, library->error.text);
+    } else if (library != NULL && itr_image_damage(library->image)[0] != '\0') {
+        snprintf(work->symbols_trouble, sizeof work->symbols_trouble, "%s: not all symbols: %s", work->library_name,
+                 itr_image_damage(library->image));
     }
     work->modules = (struct itr_modules){
         .library = {.name = work->library_name, .image = work->library_image},
-        .host = {.name = work->host_name, .image = work->host_image},
+        .host = {.name = work->host_name, .image = host->image},
     };
+    return ITR_OK;
 }
 
 enum itr_status itr_work_open(struct itr_work *work, const struct itr_cell *cell, const struct itr_layout *layout,
-                              struct itr_error *err) {
+                              struct itr_images *images, struct itr_error *err) {
     *work = (struct itr_work){0};
     enum itr_status status = find_files(work, cell, layout, err);
     if (status == ITR_OK) {
@@ -140,11 +128,13 @@ enum itr_status itr_work_open(struct itr_work *work, const struct itr_cell *cell
     if (status == ITR_OK) {
         status = make_request(work, cell, err);
     }
+    if (status == ITR_OK) {
+        status = read_symbols(work, images != NULL ? images : &work->own, err);
+    }
     if (status != ITR_OK) {
         itr_work_close(work);
         return status;
     }
-    read_symbols(work);
     work->setup = (struct itr_setup){
         .program = work->program,
         .environment = work->environment,
@@ -160,8 +150,7 @@ enum itr_status itr_work_open(struct itr_work *work, const struct itr_cell *cell
 
 void itr_work_close(struct itr_work *work) {
     free(work->environment_text);
-    itr_image_close(work->library_image);
-    itr_image_close(work->host_image);
+    itr_images_release(&work->own);
     *work = (struct itr_work){0};
 }
 

@@ -118,7 +118,7 @@ static enum itr_status open_setting(struct setting *setting, const char *name, c
     status = itr_select(&cells, &c, &selection, &setting->layout, err);
     if (status == ITR_OK) {
         setting->cell = cells.items[0];
-        status = itr_work_open(&setting->work, &setting->cell, &setting->layout, err);
+        status = itr_work_open(&setting->work, &setting->cell, &setting->layout, NULL, err);
     }
     snprintf(setting->folder, sizeof setting->folder, "%s/bench", setting->layout.prefix);
     free(cells.items);

@@ -12,6 +12,7 @@ static const struct tiny_symbol symbols[] = {
     {"main.word", 0x1404, 4},     {"main.many", 0x1410, 40},   {"main.odd", 0x1446, 8},
 };
 
+static struct itr_image *image; /* the work's */
 static struct itr_work work;
 static struct itr_cell cell;
 static struct itr_error err;
@@ -21,7 +22,7 @@ static int set_up(void **state) {
     memset(&work, 0, sizeof work);
     memset(&cell, 0, sizeof cell);
     memset(&err, 0, sizeof err);
-    work.library_image = tiny_image(text, sizeof text, symbols, sizeof symbols / sizeof symbols[0]);
+    work.library_image = image = tiny_image(text, sizeof text, symbols, sizeof symbols / sizeof symbols[0]);
     snprintf(work.library_name, sizeof work.library_name, "tiny");
     cell.debugged = true;
     cell.aim.event = ITR_EVENT_SIGUSR1;
@@ -30,7 +31,7 @@ static int set_up(void **state) {
 
 static int tear_down(void **state) {
     (void)state;
-    itr_image_close(work.library_image);
+    itr_image_close(image);
     return 0;
 }
 
@@ -76,7 +77,6 @@ static void what_the_library_does_not_have_is_skipped(void **state) {
 }
 
 static void no_symbols_are_no_error_either(void **state) {
-    struct itr_image *image = work.library_image;
     (void)state;
     work.library_image = NULL;
     assert_skip("main.start", "main.start needs a library with symbols");
@@ -103,8 +103,8 @@ static void patch(uint64_t rva, const char *bytes, size_t count) {
     static uint8_t patched[sizeof text];
     memcpy(patched, text, sizeof text);
     memcpy(patched + (rva - 0x1000), bytes, count);
-    itr_image_close(work.library_image);
-    work.library_image = tiny_image(patched, sizeof patched, symbols, sizeof symbols / sizeof symbols[0]);
+    itr_image_close(image);
+    work.library_image = image = tiny_image(patched, sizeof patched, symbols, sizeof symbols / sizeof symbols[0]);
 }
 
 static void be_gate(void) {
