@@ -135,6 +135,11 @@ add_dependencies(self_arms initrace golibs host_library_host)
 target_compile_definitions(self_arms PRIVATE "INITRACE_PROGRAM=\"$<TARGET_FILE:initrace>\"" "INITRACE_GO_ROOT=\"${itr_root}\"")
 set_tests_properties(self.arms PROPERTIES TIMEOUT 600)
 
+# The build's own clearing up, which must spare those libraries.
+add_test(NAME self.stale COMMAND ${CMAKE_COMMAND} "-DFOLDER=${CMAKE_BINARY_DIR}/tests/stale"
+         -P "${CMAKE_SOURCE_DIR}/cmake/stale_test.cmake")
+set_tests_properties(self.stale PROPERTIES LABELS self TIMEOUT 60)
+
 itr_cmocka_test(self framework/tests/self_replay.c)
 add_dependencies(self_replay initrace host_library_host plainlib_plain)
 target_compile_definitions(self_replay PRIVATE "INITRACE_PROGRAM=\"$<TARGET_FILE:initrace>\""

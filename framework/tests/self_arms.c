@@ -147,6 +147,126 @@ static void an_arm_is_built_once_and_changes_what_hosts_do(void **state) {
     assert_one_sentence("are not there (any more)");
 }
 
+/* ---- several programs, and one that is killed ---- */
+
+static char libraries[SCRATCH_PATH_MAX];
+static char entry[SCRATCH_PATH_MAX]; /* FOLDER of the arm, whether it is there or not */
+
+/* An arm that nobody has built before: a tag that no file knows, so nothing but the linking is new. */
+static void be_new_arm(const char *what) {
+    char tag[64];
+    snprintf(tag, sizeof tag, "flag=-tags=%s_%d", what, (int)uv_os_getpid());
+    (void)arm_of(tag, NULL);
+}
+
+/* Those that begin like this in the folder of libraries; `*last` (may be NULL) has one of them. */
+static size_t count_folders(const char *beginning, char *last) {
+    uv_fs_t request;
+    uv_dirent_t found;
+    size_t count = 0;
+    assert_true(uv_fs_scandir(NULL, &request, libraries, 0, NULL) >= 0);
+    while (uv_fs_scandir_next(&request, &found) == 0) {
+        if (strncmp(found.name, beginning, strlen(beginning)) == 0) {
+            count++;
+            if (last != NULL) {
+                snprintf(last, SCRATCH_PATH_MAX, "%s", found.name);
+            }
+        }
+    }
+    uv_fs_req_cleanup(&request);
+    return count;
+}
+
+/* What `build --format json` says of its one arm. */
+static bool was_built(void) {
+    json_t *json = json_of_output();
+    const json_t *library = json_array_get(json_object_get(json, "libraries"), 0);
+    bool built = json_is_true(json_object_get(library, "built"));
+    snprintf(entry, sizeof entry, "%s", json_string_value(json_object_get(library, "folder")));
+    json_decref(json);
+    return built;
+}
+
+static void find_libraries(void) {
+    RUN(0, "build", INITRACE_GO_ROOT, "--format", "json");
+    assert_false(was_built());
+    snprintf(libraries, sizeof libraries, "%.*s", (int)(strrchr(entry, '/') - entry), entry);
+}
+
+static struct {
+    uv_process_t process;
+    bool over;
+    int64_t code;
+} other;
+
+static void on_other_ended(uv_process_t *process, int64_t code, int signal) {
+    other.over = true;
+    other.code = signal == 0 ? code : -1;
+    uv_close((uv_handle_t *)process, NULL);
+}
+
+static bool other_is_over(void) {
+    return other.over;
+}
+
+static void start_other(void) {
+    char build[] = "build";
+    char *arguments[] = {program_path, build, arm, NULL};
+    uv_process_options_t options = {.file = program_path, .args = arguments, .exit_cb = on_other_ended};
+    memset(&other, 0, sizeof other);
+    assert_int_equal(uv_spawn(&loop, &other.process, &options), 0);
+}
+
+static void two_programs_build_one_arm_and_both_have_it(void **state) {
+    (void)state;
+    if (!builds_here()) {
+        return;
+    }
+    find_libraries();
+    size_t before = count_folders(version, NULL);
+    be_new_arm("planted_twice");
+    START("build", arm, "--format", "json");
+    start_other();
+    finish(0);
+    wait_until(other_is_over, "the end of the other program");
+    assert_int_equal(other.code, 0);
+    (void)was_built();
+    assert_int_equal(count_folders(version, NULL), before + 1);
+    assert_int_equal(count_folders(".building-", NULL), 0);
+    assert_int_equal(count_folders(".removed-", NULL), 0);
+    assert_true(scratch_exists(entry, "arm.json") && scratch_exists(entry, "minimal.so"));
+    RUN(0, "build", arm, "--format", "json");
+    assert_false(was_built());
+    scratch_remove(entry);
+}
+
+static void a_build_that_is_killed_leaves_nothing_that_is_used(void **state) {
+    char half[SCRATCH_PATH_MAX];
+    (void)state;
+    if (!builds_here()) {
+        return;
+    }
+    find_libraries();
+    size_t before = count_folders(version, NULL);
+    be_new_arm("planted_killed");
+    START("build", arm, "--format", "json");
+    for (int i = 0; i < 60000 && count_folders(".building-", half) == 0; i++) {
+        assert_false(program_is_over());
+        let_pass(1);
+    }
+    assert_int_equal(uv_process_kill(&run.process, SIGKILL), 0);
+    wait_until(program_is_over, "the end of a killed program");
+    assert_int_equal(run.signal, SIGKILL);
+    assert_int_equal(count_folders(version, NULL), before);
+    assert_int_equal(count_folders(half, NULL), 1); /* or it was no build that was killed */
+    RUN(0, "build", arm, "--format", "json");
+    assert_true(was_built());
+    assert_int_equal(count_folders(version, NULL), before + 1);
+    assert_int_equal(count_folders(".building-", NULL), 0);
+    assert_true(scratch_exists(entry, "arm.json") && scratch_exists(entry, "minimal.so"));
+    scratch_remove(entry);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         SELF_TEST(what_cannot_be_is_one_sentence),
@@ -154,6 +274,8 @@ int main(void) {
         SELF_TEST(a_build_that_fails_shows_the_compilers_message),
         SELF_TEST(the_builds_own_libraries_are_used_for_its_goroot),
         SELF_TEST(an_arm_is_built_once_and_changes_what_hosts_do),
+        SELF_TEST(two_programs_build_one_arm_and_both_have_it),
+        SELF_TEST(a_build_that_is_killed_leaves_nothing_that_is_used),
     };
     return cmocka_run_group_tests_name("arms", tests, set_up_group, self_tear_down_group);
 }
