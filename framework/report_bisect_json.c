@@ -48,6 +48,10 @@ json_t *itr_bisection_to_json(const struct itr_bisection *b) {
                              (json_int_t)tool_errors, "found", name_of(b, b->found), "before", name_of(b, b->before),
                              "rate_before", b->rate_before, "rate_after", b->rate_after, "no_change_chance", b->no_change,
                              "arms", arms);
+    if (sentence.no_memory) { /* no half sentence */
+        json_decref(json);
+        json = NULL;
+    }
     itr_text_release(&sentence);
     return json;
 }

@@ -9,12 +9,16 @@
 #include "framework/compare.h"
 #include "framework/folder.h"
 #include "framework/golib_parts.h"
+#include "framework/images.h"
 #include "framework/json.h"
 #include "framework/others.h"
 #include "framework/overlay.h"
 #include "framework/patch.h"
 #include "framework/recipe.h"
 #include "framework/record.h"
+#include "framework/report_bisect.h"
+#include "framework/report_compare.h"
+#include "framework/report_matrix.h"
 #include "framework/run_options.h"
 #include "framework/source_text.h"
 #include "framework/sweep.h"
@@ -235,6 +239,20 @@ static enum itr_status open_library(struct itr_error *err) {
     return status;
 }
 
+static enum itr_status keep_images(struct itr_error *err) {
+    struct itr_images images = {0};
+    const struct itr_kept_image *kept = NULL;
+    enum itr_status status = ITR_OK;
+    for (int i = 0; i < 2 && status == ITR_OK; i++) {
+        status = itr_images_get(&images, library, &kept, err);
+    }
+    if (status == ITR_OK) {
+        assert_true(kept->image != NULL && images.count == 1);
+    }
+    itr_images_release(&images);
+    return status;
+}
+
 static enum itr_status list_versions(struct itr_error *err) {
     struct itr_strings versions = {0};
     enum itr_status status = itr_layout_go_versions(&layout, &versions, err);
@@ -357,6 +375,105 @@ static enum itr_status begin_bisection(struct itr_error *err) {
     return status;
 }
 
+/* ---- reports as JSON ---- */
+
+/* A point with one signature, at which one arm fails and the other does not any more, and a guard's case that got worse. */
+static struct itr_summary reported;
+static struct itr_compare comparison;
+static struct itr_bisection bisection;
+
+static void make_cell(size_t index, const char *case_name, const char *go, unsigned lost) {
+    struct itr_cell *cell = &reported.cells[index];
+    snprintf(cell->case_name, sizeof cell->case_name, "%s", case_name);
+    snprintf(cell->go, sizeof cell->go, "%s", go);
+    snprintf(cell->at, sizeof cell->at, "a point with a name that is not short");
+    cell->expect = ITR_OUTCOME_DELIVERED;
+    cell->aim.event = ITR_EVENT_SIGURG;
+    itr_tally_begin(&reported.tallies[index], cell->expect, 0, 0);
+    for (unsigned i = 0; i < 40; i++) {
+        struct itr_row row = {.outcome = i < lost ? ITR_OUTCOME_LOST : ITR_OUTCOME_DELIVERED,
+                              .signature = i < lost ? "lost \xff SIGURG" : "",
+                              .fired_after_load_ns = INT64_MIN,
+                              .sweep_index = -1};
+        itr_tally_add(&reported.tallies[index], &row);
+    }
+}
+
+static void make_comparison(void) {
+    static const struct itr_comparison_design design = {.alpha = 0.01, .beta = 0.01, .factor = 10, .baselines = 1, .rounds_max = 40};
+    static struct itr_compare_group groups[2];
+    static struct itr_compare_other others[1];
+    struct itr_compare_group *point = &groups[0];
+    struct itr_comparison *one = &point->rounds.comparisons[0][0];
+    groups[0] = (struct itr_compare_group){.kind = ITR_COMPARE_POINT, .cells = {0, 1}, .state = ITR_COMPARE_RUN, .arms = {0, 1}, .signature_count = 1};
+    groups[1] = (struct itr_compare_group){.kind = ITR_COMPARE_GUARD, .cells = {0, 1}, .state = ITR_COMPARE_RUN, .arms = {0, 1}};
+    point->rounds.design = (struct itr_rounds_design){.test = design, .candidates = 1, .signatures = 1};
+    snprintf(point->signatures[0], sizeof point->signatures[0], "lost*");
+    assert_int_equal(itr_comparison_begin(one, &design, NULL), ITR_OK);
+    for (int i = 0; i < 40 && one->verdict == ITR_COMPARISON_CONTINUE; i++) { /* decided: what would still be needed is an estimate */
+        (void)itr_comparison_round(one, 1, false);
+    }
+    assert_int_equal(one->verdict, ITR_COMPARISON_FIXED);
+    point->rounds.any[0] = *one;
+    others[0] = (struct itr_compare_other){.group = 1, .counts = {.baseline_trials = 40, .candidate_hits = 30, .candidate_trials = 40, .is_worse = true}};
+    comparison = (struct itr_compare){.options = {.test = design}, .candidates = 1, .labels = {"1.26", "mine \xff"}, .groups = groups,
+                                      .group_count = 2, .stage = ITR_COMPARE_STAGE_END, .announced = 80};
+    comparison.results[0] = (struct itr_compare_result){.verdict = ITR_COMPARE_IS_FIXED, .others = others, .other_count = 1, .worse = 1};
+}
+
+static void make_bisection(void) {
+    static struct itr_bisection_arm list[3];
+    static size_t controls[] = {1, 2};
+    static char name[] = "one";
+    for (size_t i = 0; i < COUNT(list); i++) {
+        list[i] = (struct itr_bisection_arm){.text = "1.26", .state = ITR_BISECTION_READY, .cell = i, .controls = controls,
+                                             .control_count = COUNT(controls), .trials = 40, .hits = i == 0 ? 0 : 20};
+        snprintf(list[i].spec.label, sizeof list[i].spec.label, "arm %d", (int)i);
+    }
+    list[2].state = ITR_BISECTION_SKIPPED;
+    snprintf(list[2].why, sizeof list[2].why, "it \xff does not build");
+    bisection = (struct itr_bisection){.rules = {.sure = 0.99, .trials_max = 100}, .signature = "*", .c = {.name = name}, .arms = list,
+                                       .arm_count = COUNT(list), .state = ITR_BISECTION_FOUND, .found = 1, .rate_after = 0.5};
+}
+
+static void make_reports(void) {
+    assert_int_equal(itr_summary_allocate(&reported, 3, NULL), ITR_OK);
+    make_cell(0, "one", "go1.19.8", 40);
+    make_cell(1, "one", "go1.26.10", 0);
+    make_cell(2, "two", "go1.26.10", 3);
+    itr_summary_judge(&reported);
+    make_comparison();
+    make_bisection();
+}
+
+static enum itr_status made(json_t *json, struct itr_error *err) {
+    if (json == NULL) {
+        return itr_fail(err, ITR_E_NO_MEMORY, 0, "no JSON");
+    }
+    json_decref(json);
+    return ITR_OK;
+}
+
+static enum itr_status report_comparison(struct itr_error *err) {
+    return made(itr_compare_to_json(&comparison, &reported), err);
+}
+
+static enum itr_status report_bisection(struct itr_error *err) {
+    return made(itr_bisection_to_json(&bisection), err);
+}
+
+static enum itr_status report_matrix(struct itr_error *err) {
+    struct itr_matrix matrix;
+    enum itr_status status = itr_matrix_make(&matrix, &reported, 0.01, err);
+    if (status == ITR_OK) {
+        assert_int_equal(matrix.table_count, 2);
+        assert_true(matrix.changed == 1 && matrix.test_count > 1);
+        status = made(itr_matrix_to_json(&matrix, &reported), err);
+        itr_matrix_release(&matrix);
+    }
+    return status;
+}
+
 /* ---- a place for files ---- */
 
 static void write_campaign(void) {
@@ -457,7 +574,17 @@ static void libraries(void **state) {
         snprintf(path, sizeof path, "%s/image/%s", INITRACE_CORPUS, names[i]);
         library = path;
         refuse_each(open_library, 5);
+        refuse_each(keep_images, 5);
     }
+}
+
+static void reports(void **state) {
+    (void)state;
+    make_reports();
+    refuse_each(report_comparison, 60);
+    refuse_each(report_bisection, 60);
+    refuse_each(report_matrix, 60);
+    itr_summary_release(&reported);
 }
 
 static void recipes_and_patches(void **state) {
@@ -655,6 +782,7 @@ int main(void) {
         cmocka_unit_test(the_command_line_and_its_cells),
         cmocka_unit_test(what_is_read_back_of_a_campaign),
         cmocka_unit_test(libraries),
+        cmocka_unit_test(reports),
         cmocka_unit_test(recipes_and_patches),
         cmocka_unit_test(arms),
         cmocka_unit_test(statistics),
