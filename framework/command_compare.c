@@ -368,6 +368,7 @@ static void choose_options(struct comparing *comparing, const struct itr_campaig
                  .rate_0 = options->rate_0,
                  .rate_1 = options->rate_1,
                  .factor = options->factor,
+                 .baselines = (uint32_t)options->baselines,
                  .rounds_max = options->budget},
         .control_count = options->control_count,
         .guard_count = options->guard_count,
@@ -379,6 +380,9 @@ static void choose_options(struct comparing *comparing, const struct itr_campaig
 static enum itr_status check(const struct comparing *comparing, struct itr_error *err) {
     struct itr_comparison settled;
     enum itr_status status = itr_run_check(comparing->options, err);
+    if (status == ITR_OK && comparing->options->baselines > ITR_BASELINES_MAX) {
+        status = itr_fail(err, ITR_E_USAGE, 0, "--baselines: from 1 to %d", (int)ITR_BASELINES_MAX);
+    }
     if (status == ITR_OK) {
         status = itr_comparison_begin(&settled, &comparing->compare.options.test, err);
     }

@@ -10,11 +10,11 @@
 enum {
     CONTROL_COUNT = 15,
     GUARD_COUNT = 100,
-    HITS_ENOUGH = 3, /* of a signature in the pilot: its rate is known well enough to plan with */
+    HITS_ENOUGH = 3, /* of a signature in the pilot: its rate is known well enough to plan with; fewer need a budget of the user's */
     AHEAD_TRIALS = 8, /* under way beyond the round that is judged, for each slot */
 };
 
-/* Planning takes the rate at this interval's lower end, so that the budget holds in nine pilots of ten. */
+/* The budget takes the rate at this interval's lower end, so that it holds in nine pilots of ten. */
 static const double pilot_confidence = 0.8;
 
 const char *itr_compare_stage_name(enum itr_compare_stage stage) {
@@ -191,6 +191,12 @@ static void choose_signatures(struct itr_compare_group *group, const struct itr_
     }
 }
 
+/* A failure that is rarer than the usual pilot shows is worth a longer one where the user names a budget. */
+static uint64_t pilot_more(const struct itr_compare *compare) {
+    uint64_t half = compare->options.test.rounds_max / 2;
+    return half > ITR_COMPARE_PILOT_MORE ? half : ITR_COMPARE_PILOT_MORE;
+}
+
 /* The baseline alone, at each point; the second time only where it showed too little. */
 static enum itr_status plan_pilot(struct itr_compare *compare, const struct itr_summary *summary, bool more,
                                   struct itr_campaign_rounds *parts, size_t *count, struct itr_error *err) {
@@ -212,7 +218,7 @@ static enum itr_status plan_pilot(struct itr_compare *compare, const struct itr_
         }
         struct itr_rounds_design design = {.test = compare->options.test};
         design.test.baselines = 1;
-        design.test.rounds_max = more ? ITR_COMPARE_PILOT_MORE : ITR_COMPARE_PILOT;
+        design.test.rounds_max = more ? pilot_more(compare) : ITR_COMPARE_PILOT;
         group->arms[0] = 0;
         status = add_part(compare, group, &design, parts, count, err);
     }
@@ -228,20 +234,21 @@ static enum itr_status plan_point(struct itr_compare *compare, const struct itr_
                                        .candidates = choose_arms(compare, summary, group),
                                        .signatures = group->signature_count};
     struct itr_comparison comparison;
-    double rate = itr_clopper_pearson(group->pilot_hits, group->pilot_trials, pilot_confidence).low;
+    double measured = (double)group->pilot_hits / (double)group->pilot_trials;
+    double low = itr_clopper_pearson(group->pilot_hits, group->pilot_trials, pilot_confidence).low;
     enum itr_status status = ITR_OK;
     group->state = ITR_COMPARE_RUN;
     if (design.candidates == 0) { /* no candidate has the point */
         return ITR_OK;
     }
     if (design.test.baselines == 0) {
-        status = itr_comparison_baselines(&design.test, rate, &design.test.baselines, err);
+        status = itr_comparison_baselines(&design.test, low, measured, &design.test.baselines, err);
     }
     if (status == ITR_OK) {
         status = itr_comparison_begin(&comparison, &design.test, err);
     }
     if (status == ITR_OK && design.test.rounds_max == 0) {
-        status = itr_comparison_budget(&comparison, rate, &design.test.rounds_max, err);
+        status = itr_comparison_budget(&comparison, low, &design.test.rounds_max, err);
         if (design.test.rounds_max < ITR_COMPARE_ROUNDS_LEAST) {
             design.test.rounds_max = ITR_COMPARE_ROUNDS_LEAST;
         }
@@ -260,7 +267,7 @@ static enum itr_status plan_points(struct itr_compare *compare, const struct itr
         }
         choose_signatures(group, summary);
         group->state = ITR_COMPARE_NOT_SHOWN;
-        if (group->signature_count > 0) {
+        if (group->pilot_hits >= (compare->options.test.rounds_max > 0 ? 1 : HITS_ENOUGH)) {
             status = plan_point(compare, summary, group, parts, count, err);
         }
     }

@@ -15,7 +15,7 @@
 enum {
     ITR_COMPARE_ARMS_MAX = 1 + ITR_ROUNDS_CANDIDATES_MAX, /* [0] is the baseline */
     ITR_COMPARE_PILOT = 64,        /* trials of the baseline at each point, */
-    ITR_COMPARE_PILOT_MORE = 448,  /* and where it failed in fewer than 3 of them, so many more */
+    ITR_COMPARE_PILOT_MORE = 448,  /* and where it failed in fewer than 3 of them, so many more, or half of the user's budget if that is more */
     ITR_COMPARE_ROUNDS_LEAST = 40, /* of a candidate that is fixed: with 8, nothing could be said of what came in its place */
     ITR_COMPARE_GROUPS_MAX = 1024,
 };
@@ -35,7 +35,7 @@ enum itr_compare_group_state {
     ITR_COMPARE_WAITING,
     ITR_COMPARE_RUN,       /* its rounds were asked for */
     ITR_COMPARE_SKIPPED,   /* the baseline has no such point */
-    ITR_COMPARE_NOT_SHOWN, /* it did not fail in the pilot */
+    ITR_COMPARE_NOT_SHOWN, /* it did not fail in the pilot, or too seldom to plan with and no budget was given */
 };
 
 /* Cells that differ in the arm alone. */
@@ -50,7 +50,7 @@ struct itr_compare_group {
     const char *patterns[ITR_ROUNDS_SIGNATURES_MAX];          /* the same */
     uint32_t signature_count;
     uint64_t pilot_trials;
-    uint64_t pilot_hits; /* of the rarest signature that is compared */
+    uint64_t pilot_hits; /* of the rarest signature that is compared, or that would be; 0: there was no failure */
     uint64_t pilot_seen[ITR_ROUNDS_OTHERS_MAX]; /* failures of the baseline in its pilot, by their place in the tally */
 };
 

@@ -119,6 +119,8 @@ static const struct option table[] = {
     {"p1", "RATE", COMPARE, REAL, AT(rate_1), NOWHERE, "a candidate at or below this rate is fixed"},
     {"budget", "N", COMPARE | BISECT, NUMBER, AT(budget), NOWHERE,
      "most trials of each candidate at a point (enough for 99 of 100 comparisons, by a pilot); bisect: of all arms (10000)"},
+    {"baselines", "N", COMPARE, NUMBER, AT(baselines), NOWHERE,
+     "trials of the baseline a round, beside one of each candidate (60 trials of a candidate suffice, or fewest in all, by a pilot)"},
     {"guard-count", "N", COMPARE, NUMBER, AT(guard_count), NOWHERE, "trials of each other case and arm (100)"},
     {"no-guard", NULL, COMPARE, FLAG, AT(no_guard), NOWHERE, "do not test the other cases"},
     {"signature", "PATTERN", BISECT, WORD, AT(signature), NOWHERE, "the failures that are followed, * for any characters (any failure)"},

@@ -96,6 +96,7 @@ struct itr_options {
     double rate_0;
     double rate_1;
     uint64_t budget;
+    uint64_t baselines;
     uint64_t guard_count;
     bool no_guard;
     const char *signature; /* pattern of the failure that bisect follows; NULL: any */

@@ -21,7 +21,8 @@ static const char *no_comparison(const struct itr_compare *compare, const struct
     case ITR_COMPARE_SKIPPED:
         return "skipped: the baseline cannot be fired at here";
     case ITR_COMPARE_NOT_SHOWN:
-        return "not compared: the baseline does not show a failure here";
+        return group->pilot_hits == 0 ? "not compared: the baseline does not show a failure here"
+                                      : "not compared: the baseline fails too seldom here to plan with; --budget N compares all the same";
     case ITR_COMPARE_WAITING:
         return "not compared: it did not come to that";
     case ITR_COMPARE_RUN:
@@ -149,6 +150,13 @@ static void add_rounds(struct itr_text *out, const struct itr_compare *compare, 
     itr_text_add(out, "\n");
 }
 
+static void add_pilot(struct itr_text *out, const struct itr_compare_group *group) {
+    double high = group->pilot_hits == 0 ? itr_none_upper_bound(group->pilot_trials, ITR_COMPARE_CONFIDENCE)
+                                         : itr_clopper_pearson(group->pilot_hits, group->pilot_trials, ITR_COMPARE_CONFIDENCE).high;
+    itr_text_printf(out, " (%" PRIu64 " of %" PRIu64 ": at most %.3g %% at %.0f %%)", group->pilot_hits, group->pilot_trials,
+                    100 * high, 100 * ITR_COMPARE_CONFIDENCE);
+}
+
 static void add_point(struct itr_text *out, const struct itr_compare *compare, const struct itr_summary *summary, size_t index,
                       uint32_t candidate) {
     const struct itr_compare_group *group = &compare->groups[index];
@@ -160,8 +168,7 @@ static void add_point(struct itr_text *out, const struct itr_compare *compare, c
     if (none != NULL) {
         itr_text_printf(out, ": %s", none);
         if (group->state == ITR_COMPARE_NOT_SHOWN) {
-            itr_text_printf(out, " (0 of %" PRIu64 ": at most %.3g %% at %.0f %%)", group->pilot_trials,
-                            100 * itr_none_upper_bound(group->pilot_trials, ITR_COMPARE_CONFIDENCE), 100 * ITR_COMPARE_CONFIDENCE);
+            add_pilot(out, group);
         } else if (skip[0] != '\0') {
             itr_text_add(out, ": ");
             itr_compare_add_clean(out, skip);

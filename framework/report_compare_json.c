@@ -38,12 +38,12 @@ static json_t *point_to_json(const struct itr_compare *compare, const struct itr
     for (uint32_t s = 0; s < group->signature_count && comparisons != NULL; s++) {
         itr_record_append(&list, comparison_to_json(group->signatures[s], &comparisons[s]));
     }
-    return json_pack("{s:s, s:s, s:I, s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:o, s:o}", "case", cell->case_name, "at", cell->at, "baseline_cell",
+    return json_pack("{s:s, s:s, s:I, s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "case", cell->case_name, "at", cell->at, "baseline_cell",
                      (json_int_t)group->cells[0], "candidate_cell", (json_int_t)group->cells[1 + candidate], "state",
                      states[group->state], "verdict",
                      group->state == ITR_COMPARE_RUN ? itr_compare_verdict_name(itr_compare_at(compare, index, candidate))
                                                      : "undecided",
-                     "pilot_trials", (json_int_t)group->pilot_trials, "baselines",
+                     "pilot_trials", (json_int_t)group->pilot_trials, "pilot_hits", (json_int_t)group->pilot_hits, "baselines",
                      (json_int_t)group->rounds.design.test.baselines, "rounds_max",
                      (json_int_t)group->rounds.design.test.rounds_max, "trials_beyond",
                      (json_int_t)itr_compare_beyond(compare, summary, index), "any",

@@ -68,13 +68,16 @@ static void add_others_sentence(struct itr_text *out, const struct itr_compare *
 static const char *why_undecided(const struct itr_compare *compare) {
     size_t compared = 0;
     size_t silent = 0;
+    size_t seldom = 0;
     for (size_t i = 0; i < compare->group_count; i++) {
         bool point = compare->groups[i].kind == ITR_COMPARE_POINT;
         compared += point && compare->groups[i].state == ITR_COMPARE_RUN ? 1 : 0;
         silent += point && compare->groups[i].state == ITR_COMPARE_NOT_SHOWN ? 1 : 0;
+        seldom += point && compare->groups[i].state == ITR_COMPARE_NOT_SHOWN && compare->groups[i].pilot_hits > 0 ? 1 : 0;
     }
     return compare->stage != ITR_COMPARE_STAGE_END ? "cut short"
            : compared > 0                          ? "the trials did not suffice"
+           : seldom > 0                            ? "the baseline fails too seldom here to plan with: --budget N compares all the same"
            : silent > 0                            ? "the baseline does not fail here"
                                                    : "the baseline has no such point";
 }

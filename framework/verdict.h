@@ -54,7 +54,7 @@ enum {
     ITR_BASELINES_MAX = 64,     /* baseline trials a round */
     ITR_CANDIDATES_MAX = 64,    /* candidates in a round */
     ITR_CANDIDATE_TRIALS = 60,  /* see itr_comparison_baselines() */
-    ITR_BASELINE_TRIALS = 1000, /* the same */
+    ITR_BASELINE_TRIALS = 2000, /* the same */
 };
 
 #define ITR_FACTOR_LEAST 1.25
@@ -144,11 +144,10 @@ ITR_MUST_USE enum itr_status itr_comparison_budget(const struct itr_comparison *
                                                    struct itr_error *err);
 
 /* How many baseline trials a round should have, of 1, 2, 4, 8 and 16: the fewest with which 60 trials of a candidate that
- * never fails are enough in 99 of 100 comparisons. Where none of them does that: 16 if that takes at most 1,000 baseline
- * trials on average, else 1, which takes the fewest trials in all. */
-ITR_MUST_USE enum itr_status itr_comparison_baselines(const struct itr_comparison_design *design,
-                                                      double baseline_rate, uint32_t *baselines,
-                                                      struct itr_error *err);
+ * never fails are enough in 99 of 100 comparisons, if the baseline fails at `rate_low`. Where none of them does that: 16 if
+ * that takes at most 2,000 baseline trials on average at `rate`, else 1, which takes the fewest trials in all. */
+ITR_MUST_USE enum itr_status itr_comparison_baselines(const struct itr_comparison_design *design, double rate_low,
+                                                      double rate, uint32_t *baselines, struct itr_error *err);
 
 /* ---- What is known ---- */
 

@@ -335,17 +335,17 @@ enum itr_status itr_comparison_budget(const struct itr_comparison *c, double bas
     return ITR_OK;
 }
 
-enum itr_status itr_comparison_baselines(const struct itr_comparison_design *design,
-                                         double baseline_rate, uint32_t *baselines,
-                                         struct itr_error *err) {
+enum itr_status itr_comparison_baselines(const struct itr_comparison_design *design, double rate_low, double rate,
+                                         uint32_t *baselines, struct itr_error *err) {
     struct itr_comparison_design tried = *design;
     struct itr_comparison_expected expected = {0};
+    struct itr_comparison comparison;
+    enum itr_status status = ITR_OK;
 
     for (tried.baselines = 1; tried.baselines <= BASELINES_TRIED; tried.baselines *= 2) {
-        struct itr_comparison comparison;
-        enum itr_status status = itr_comparison_begin(&comparison, &tried, err);
+        status = itr_comparison_begin(&comparison, &tried, err);
         if (status == ITR_OK) {
-            status = itr_comparison_expect(&comparison, baseline_rate, 0, &expected, err);
+            status = itr_comparison_expect(&comparison, rate_low, 0, &expected, err);
         }
         if (status != ITR_OK) {
             return status;
@@ -355,6 +355,9 @@ enum itr_status itr_comparison_baselines(const struct itr_comparison_design *des
             return ITR_OK;
         }
     }
-    *baselines = expected.baseline_trials <= ITR_BASELINE_TRIALS ? BASELINES_TRIED : 1;
-    return ITR_OK;
+    status = itr_comparison_expect(&comparison, rate, 0, &expected, err);
+    if (status == ITR_OK) {
+        *baselines = expected.baseline_trials <= ITR_BASELINE_TRIALS ? BASELINES_TRIED : 1;
+    }
+    return status;
 }

@@ -281,6 +281,61 @@ static void a_baseline_that_does_not_fail_says_nothing(void **state) {
     destroy(&world);
 }
 
+/* 11.5 % against none: 60 trials of a candidate are enough, whatever the pilot took the rate for. By the exact walk 16 baseline
+ * trials a round take more than 60 in 0.15 % of comparisons, and 8, where one pilot of ten shows too high a rate, in 5 %: 2 of
+ * 300 in all, more than 8 with a chance of 0.03 %. */
+static void sixty_trials_of_a_candidate_are_enough(void **state) {
+    (void)state;
+    uint32_t more = 0;
+    for (uint64_t seed = 0; seed < 300; seed++) {
+        struct world world = base;
+        memset(world.rate[FIRST], 0, sizeof world.rate[FIRST]);
+        world.rate[SECOND][0][1] = 0.115;
+        make(&world, 9000 + seed);
+        run(&world);
+        const struct itr_comparison *comparison = itr_compare_comparisons(&world.compare.groups[SECOND], 0);
+        assert_non_null(comparison);
+        assert_int_equal(comparison->verdict, ITR_COMPARISON_FIXED);
+        more += comparison->trials[ITR_ARM_CANDIDATE] > 60 ? 1 : 0;
+        destroy(&world);
+    }
+    assert_in_range(more, 0, 8);
+}
+
+/* A chance failure at one point holds up no other; with a budget it is compared. */
+static void a_failure_that_is_too_rare_to_plan_with_needs_a_budget(void **state) {
+    (void)state;
+    uint32_t rare = 0;
+    for (uint64_t seed = 0; seed < 60; seed++) {
+        struct world world = base;
+        world.rate[SECOND][0][1] = 0.002;
+        make(&world, 700 + seed);
+        run(&world);
+        const struct itr_compare_group *second = &world.compare.groups[SECOND];
+        assert_true(second->pilot_hits >= 3 || second->state == ITR_COMPARE_NOT_SHOWN);
+        if (second->pilot_hits == 1 || second->pilot_hits == 2) {
+            struct itr_text text = {.ceiling = 1u << 20};
+            rare++;
+            assert_int_equal(verdict_of(&world, 0), ITR_COMPARE_IS_FIXED);
+            itr_report_compare(&text, &world.compare, &world.summary);
+            assert_non_null(strstr(itr_text_string(&text), "too seldom"));
+            itr_text_release(&text);
+        }
+        destroy(&world);
+    }
+    assert_in_range(rare, 20, 60);
+
+    struct world world = base;
+    world.rate[SECOND][0][1] = 0.002;
+    make(&world, 1);
+    world.compare.options.test.rounds_max = 20000;
+    run(&world);
+    assert_int_equal(world.compare.groups[SECOND].pilot_trials, ITR_COMPARE_PILOT + 10000);
+    assert_int_equal(verdict_of(&world, 0), ITR_COMPARE_IS_FIXED);
+    assert_int_equal(itr_compare_at(&world.compare, SECOND, 0), ITR_COMPARE_IS_FIXED);
+    destroy(&world);
+}
+
 static void a_point_that_is_not_reached_is_not_fixed(void **state) {
     (void)state;
     struct world world = base;
@@ -496,8 +551,11 @@ int main(void) {
         cmocka_unit_test(more_failures_are_worse),
         cmocka_unit_test(a_broken_control_gives_no_verdict),
         cmocka_unit_test(a_baseline_that_does_not_fail_says_nothing),
+        cmocka_unit_test(sixty_trials_of_a_candidate_are_enough),
+        cmocka_unit_test(a_failure_that_is_too_rare_to_plan_with_needs_a_budget),
         cmocka_unit_test(a_point_that_is_not_reached_is_not_fixed),
         cmocka_unit_test(a_comparison_that_is_cut_short_is_no_success),
+        cmocka_unit_test(the_same_figures_are_told_once),
         cmocka_unit_test(reports_say_what_was_found),
         cmocka_unit_test(an_undecided_comparison_says_what_is_needed),
         cmocka_unit_test(reports_of_nothing_are_sound),

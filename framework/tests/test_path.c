@@ -21,7 +21,7 @@ static int tear_down(void **state) {
 static void the_real_path_has_neither_dots_nor_links(void **state) {
     char real[ITR_PATH_MAX];
     char path[2 * SCRATCH_PATH_MAX];
-    char to[SCRATCH_PATH_MAX + 16];
+    char to[ITR_PATH_MAX + 16];
     char *copy = NULL;
     uv_fs_t request;
     (void)state;

@@ -155,7 +155,9 @@ static void the_candidate_that_never_fails_takes_sixty_trials(void **state) {
     uint32_t baselines = 0;
 
     (void)state;
-    assert_int_equal(itr_comparison_baselines(&design, 0.115, &baselines, NULL), ITR_OK);
+    assert_int_equal(itr_comparison_baselines(&design, 0.115, 0.115, &baselines, NULL), ITR_OK);
+    assert_int_equal(baselines, 16);
+    assert_int_equal(itr_comparison_baselines(&design, 0.05, 0.115, &baselines, NULL), ITR_OK); /* as a short pilot knows it */
     assert_int_equal(baselines, 16);
     comparison = begin(0, baselines, 0);
     assert_int_equal(itr_comparison_expect(&comparison, 0.115, 0, &expected, NULL), ITR_OK);
@@ -166,9 +168,9 @@ static void the_candidate_that_never_fails_takes_sixty_trials(void **state) {
                 0.99 * (1 - 0.002));
     assert_true(itr_binomial_at_least(85, 16 * (expected.rounds_enough - 2), 0.115) < 0.99);
     /* Where it fails always one is enough; where it is too rare one takes the fewest in all. */
-    assert_int_equal(itr_comparison_baselines(&design, 1, &baselines, NULL), ITR_OK);
+    assert_int_equal(itr_comparison_baselines(&design, 1, 1, &baselines, NULL), ITR_OK);
     assert_int_equal(baselines, 1);
-    assert_int_equal(itr_comparison_baselines(&design, 0.0005, &baselines, NULL), ITR_OK);
+    assert_int_equal(itr_comparison_baselines(&design, 0.0005, 0.0005, &baselines, NULL), ITR_OK);
     assert_int_equal(baselines, 1);
 }
 
