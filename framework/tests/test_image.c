@@ -2,6 +2,7 @@
  * libraries are too large to keep; what was found on them is in the project's notes. */
 #include "framework/image.h"
 #include "framework/random.h"
+#include "framework/tests/sanitized.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,6 +14,9 @@
 #include <cmocka.h>
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
+
+/* Of the damages that are tried one after the other: one in so many. */
+#define ONE_IN (IS_THREAD_SANITIZED ? 16u : 1u)
 
 /* ---- making files ---- */
 
@@ -877,7 +881,7 @@ static void a_file_cut_off_anywhere_is_survived(void **state) {
     (void)state;
     for (unsigned which = 0; which < 16; which += 5) {
         make_any(which);
-        for (size_t count = 0; count < made.count; count += count < 0x400 ? 1 : 13) {
+        for (size_t count = 0; count < made.count; count += ONE_IN * (count < 0x400 ? 1u : 13u)) {
             survives(made.bytes, count);
         }
     }
@@ -890,7 +894,7 @@ static void every_field_with_an_extreme_value_is_survived(void **state) {
     (void)state;
     for (unsigned which = 8; which < 16; which += 4) {
         make_any(which + 2);
-        for (size_t at = 0; at + 8 <= made.count; at += 4) {
+        for (size_t at = 0; at + 8 <= made.count; at += 4 * ONE_IN) {
             uint8_t saved[8];
             if (at >= 0x300 && made.bytes[at] == 0 && made.bytes[at + 1] == 0 && at % 16 != 0) {
                 continue; /* empty stretches, sampled */
@@ -909,7 +913,7 @@ static void random_damage_is_survived(void **state) {
     struct itr_random random = itr_random_seed(17);
 
     (void)state;
-    for (unsigned round = 0; round < 3000; round++) {
+    for (unsigned round = 0; round < 3000 / ONE_IN; round++) {
         unsigned changes = 1 + (unsigned)itr_random_below(&random, 8);
         if (round % 10 == 0) {
             make_any((unsigned)itr_random_below(&random, 32));

@@ -1,6 +1,7 @@
 /* Unit tests of probe.c: a library is simulated with known windows, and searched. */
 #include "framework/probe.h"
 #include "framework/random.h"
+#include "framework/tests/sanitized.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -331,6 +332,7 @@ static void one_random_run(uint64_t trial, double rate, double noise, unsigned w
     end_search(search);
 }
 
+/* The seeds are always the same ones, and so is what is found. */
 static void random_windows(double rate, double noise, unsigned most, unsigned runs) {
     struct tally tally = {0};
     for (unsigned i = 0; i < runs; i++) {
@@ -344,23 +346,23 @@ static void random_windows(double rate, double noise, unsigned most, unsigned ru
 
 static void edges_are_exact_without_noise(void **state) {
     (void)state;
-    random_windows(1, 0, 3, 200);
+    random_windows(1, 0, 3, TIMES(200, 20));
 }
 
 static void edges_are_exact_at_1_percent_noise(void **state) {
     (void)state;
-    random_windows(0.97, 0.01, 3, 1000);
+    random_windows(0.97, 0.01, 3, TIMES(1000, 20));
 }
 
 static void edges_are_exact_where_half_the_shots_fail(void **state) {
     (void)state;
-    random_windows(0.5, 0.01, 2, 400);
+    random_windows(0.5, 0.01, 2, TIMES(400, 20));
 }
 
 static void noise_alone_makes_no_window(void **state) {
     unsigned found = 0;
     (void)state;
-    for (unsigned i = 0; i < 200; i++) {
+    for (unsigned i = 0; i < TIMES(200, 20); i++) {
         struct library library = library_of(AXIS);
         struct search *search = new_search(AXIS, AXIS / ENTRIES);
         struct itr_windows windows;

@@ -5,6 +5,7 @@
  * text, line by line, before it takes the place of what is in tests/crashes. */
 #include "framework/known.h"
 #include "framework/report_triage.h"
+#include "framework/tests/sanitized.h"
 #include "framework/text.h"
 #include "framework/triage.h"
 
@@ -18,7 +19,8 @@
 
 #include <cmocka.h>
 
-enum { FILES_MAX = 256, CUTS = 48 };
+/* Cuts, and damaged copies, of each text. */
+enum { FILES_MAX = 256, CUTS = IS_THREAD_SANITIZED ? 4 : 48, DAMAGES = IS_THREAD_SANITIZED ? 1 : 8 };
 
 struct sample {
     char name[128];
@@ -354,7 +356,7 @@ static void a_report_behind_megabytes_of_garbage_is_found(void **state) {
     struct itr_text garbage = {.ceiling = 4u << 20};
     uint32_t seed = 815;
     add_garbage(&garbage, 1u << 20, &seed);
-    for (size_t i = 0; i < samples->count; i += 9) {
+    for (size_t i = 0; i < samples->count; i += IS_THREAD_SANITIZED ? 36u : 9u) {
         const struct sample *sample = &samples->items[i];
         size_t length = garbage.length;
         itr_text_add(&garbage, "\n");
@@ -477,7 +479,7 @@ static void damaged_texts_are_read_without_harm(void **state) {
     uint32_t seed = 99;
     for (size_t i = 0; i < samples->count; i++) {
         const struct sample *sample = &samples->items[i];
-        for (int round = 0; round < 8; round++) {
+        for (int round = 0; round < DAMAGES; round++) {
             char *copy = malloc(sample->length + 1);
             assert_non_null(copy);
             memcpy(copy, sample->text, sample->length);
