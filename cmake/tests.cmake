@@ -402,7 +402,7 @@ function(itr_case_test kind file)
   itr_json_get(count 100 "${ctest}" count)
   itr_json_get(control_count 0 "${ctest}" control_count)
   if(INITRACE_SANITIZE AND control_count GREATER 1)
-    set(control_count 1) # a flood of 1 GB takes a sanitizer half a minute
+    set(control_count 1) # a sanitizer needs to see each of them once
   endif()
   itr_json_get(timeout 300 "${ctest}" timeout)
   itr_json_get(per_go OFF "${ctest}" per_go)
