@@ -6,6 +6,9 @@
 #include <string.h>
 #include <windows.h>
 
+/* Longest life of the program that is measured; it takes milliseconds. */
+enum { RUN_MS = 60000 };
+
 /* The variable names an inheritable handle, the same number in every host: one thread, one ledger. */
 static HANDLE inheritable(const struct itrp_memory *ledger) {
     HANDLE copy = NULL;
@@ -49,11 +52,14 @@ int64_t itrp_bare_run(const char *program, const struct itrp_memory *ledger) {
 
     if (environment != NULL && MultiByteToWideChar(CP_UTF8, 0, program, -1, path, 1024) > 0 &&
         CreateProcessW(path, NULL, NULL, NULL, TRUE, CREATE_UNICODE_ENVIRONMENT, environment, NULL, &start, &process)) {
-        WaitForSingleObject(process.hProcess, INFINITE);
-        GetExitCodeProcess(process.hProcess, &code);
+        if (WaitForSingleObject(process.hProcess, RUN_MS) == WAIT_OBJECT_0 &&
+            GetExitCodeProcess(process.hProcess, &code)) {
+            result = (int64_t)code;
+        } else {
+            TerminateProcess(process.hProcess, 1);
+        }
         CloseHandle(process.hThread);
         CloseHandle(process.hProcess);
-        result = (int64_t)code;
     }
     free(environment);
     CloseHandle(handle);

@@ -3,12 +3,11 @@
 #include "platform/windows/debug_windows.h"
 #include "platform/windows/runner_windows.h"
 
-#include <process.h>
 #include <stdlib.h>
+#include <string.h>
 #include <winternl.h>
 
 enum {
-    STACK_BYTES = 256 * 1024,
     SLICE_MS = 1000, /* longest wait for one event; then it is seen whether the host still lives */
     ASKED_MS = 20,   /* and how soon one that is asked for evidence is looked at */
     POLLS = 200,     /* for the next step of a thread */
@@ -180,15 +179,29 @@ static void close_event_handles(struct itrp_windows_debugger *debugger) {
     }
 }
 
-static unsigned __stdcall debug_host(void *argument) {
-    struct itrp_windows_debugger *debugger = argument;
-    debugger->launch_status = debugger->launch(debugger->launch_context, &debugger->process,
-                                               &debugger->id, debugger->launch_error);
-    if (debugger->launch_status != ITR_OK) {
-        SetEvent(debugger->launched);
-        return 0;
+/* Keeps a handle of the host of its own: that of whoever launched it may be closed while a call is under way. */
+static enum itr_status launch(struct itrp_windows_debugger *debugger) {
+    HANDLE self = GetCurrentProcess();
+    HANDLE process = NULL;
+    enum itr_status status = debugger->launch(debugger->launch_context, &process, &debugger->id,
+                                              debugger->launch_error);
+    if (status == ITR_OK && !DuplicateHandle(self, process, self, &debugger->process, 0, FALSE,
+                                             DUPLICATE_SAME_ACCESS)) {
+        status = itrp_windows_fail(debugger->launch_error, ITR_E_SYSTEM, GetLastError(),
+                                   "cannot keep a handle of the host");
+        TerminateProcess(process, FAILED_CODE);
     }
+    return status;
+}
+
+static void debug_host(void *argument) {
+    struct itrp_windows_debugger *debugger = argument;
+    enum itr_status status = launch(debugger);
+    debugger->launch_status = status;
     SetEvent(debugger->launched);
+    if (status != ITR_OK) {
+        return;
+    }
     itrp_windows_prepare_shot(debugger);
     refuse_watches(debugger);
     while (serve_one(debugger)) {
@@ -197,13 +210,59 @@ static unsigned __stdcall debug_host(void *argument) {
     wait_for_end(debugger);
     close_event_handles(debugger);
     debugger->report.trace = debugger->trace;
-    return 0;
 }
 
-enum itr_status itrp_windows_debugger_start(struct itrp_windows_debugger **out,
-                                            const struct itrp_process_spec *spec,
-                                            itrp_windows_launch_fn launch, void *context,
-                                            struct itr_error *err) {
+/* ---- the whole ---- */
+
+static void free_debugger(void *argument) {
+    struct itrp_windows_debugger *debugger = argument;
+    uv_cond_destroy(&debugger->evidence.changed);
+    uv_mutex_destroy(&debugger->evidence.lock);
+    if (debugger->process != NULL) {
+        CloseHandle(debugger->process);
+    }
+    if (debugger->launched != NULL) {
+        CloseHandle(debugger->launched);
+    }
+    if (debugger->ledger != NULL) {
+        UnmapViewOfFile(debugger->ledger);
+    }
+    free(debugger->own_library);
+    free(debugger->threads);
+    free(debugger->trace);
+    itr_walk_release(&debugger->walk);
+    free(debugger);
+}
+
+/* Copies of what is the caller's: the debugger's thread may be left to itself, and go on when that is gone. */
+static enum itr_status copy_plan(struct itrp_windows_debugger *debugger,
+                                 const struct itrp_process_spec *spec, struct itr_error *err) {
+    struct itrp_debug_plan *plan = &debugger->own_plan;
+    *plan = *spec->debug;
+    debugger->plan = plan;
+    if (plan->shot != NULL) {
+        debugger->own_shot = *plan->shot;
+        plan->shot = &debugger->own_shot;
+    }
+    if (plan->library != NULL) {
+        plan->library = debugger->own_library = _strdup(plan->library);
+        if (plan->library == NULL) {
+            return itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory");
+        }
+    }
+    if (spec->ledger != NULL) {
+        debugger->ledger = MapViewOfFile((HANDLE)spec->ledger->handle, FILE_MAP_READ | FILE_MAP_WRITE,
+                                         0, 0, spec->ledger->bytes);
+        if (debugger->ledger == NULL) {
+            return itrp_windows_fail(err, ITR_E_SYSTEM, GetLastError(),
+                                     "cannot map the ledger for the debugger");
+        }
+    }
+    return ITR_OK;
+}
+
+static enum itr_status make(struct itrp_windows_debugger **out, const struct itrp_process_spec *spec,
+                            struct itr_error *err) {
     struct itrp_windows_debugger *debugger = calloc(1, sizeof *debugger);
     if (debugger == NULL) {
         return itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory");
@@ -212,30 +271,49 @@ enum itr_status itrp_windows_debugger_start(struct itrp_windows_debugger **out,
         uv_cond_init(&debugger->evidence.changed) != 0) {
         ITR_BUG("no lock for a debugger");
     }
-    debugger->plan = spec->debug;
-    debugger->ledger = spec->ledger != NULL ? spec->ledger->base : NULL;
     debugger->is_wine = itrp_windows_is_wine();
     debugger->report.code_breakpoints = spec->debug->code_breakpoints || !itrp_has_debug_registers();
-    debugger->launch = launch;
-    debugger->launch_context = context;
     debugger->launch_error = err;
-    debugger->launch_status = ITR_E_SYSTEM;
-    itrp_windows_identify_library(debugger);
-    debugger->launched = CreateEventW(NULL, TRUE, FALSE, NULL);
-    if (debugger->launched != NULL) {
-        debugger->self = (HANDLE)_beginthreadex(NULL, STACK_BYTES, debug_host, debugger,
-                                                STACK_SIZE_PARAM_IS_A_RESERVATION, NULL);
+    enum itr_status status = copy_plan(debugger, spec, err);
+    if (status == ITR_OK) {
+        itrp_windows_identify_library(debugger);
+        debugger->launched = CreateEventW(NULL, TRUE, FALSE, NULL);
+        if (debugger->launched == NULL) {
+            status = itrp_windows_fail(err, ITR_E_SYSTEM, GetLastError(), "cannot make an event");
+        }
     }
-    if (debugger->self == NULL) {
-        enum itr_status status = itrp_windows_fail(err, ITR_E_SYSTEM, GetLastError(),
-                                                   "cannot start the debugger's thread");
-        itrp_windows_debugger_free(debugger);
+    if (status != ITR_OK) {
+        free_debugger(debugger);
         return status;
     }
-    WaitForSingleObject(debugger->launched, INFINITE); /* as long as CreateProcess takes */
-    if (debugger->launch_status != ITR_OK) {
-        enum itr_status status = debugger->launch_status;
-        itrp_windows_debugger_free(debugger);
+    *out = debugger;
+    return ITR_OK;
+}
+
+enum itr_status itrp_windows_debugger_start(struct itrp_windows_debugger **out,
+                                            const struct itrp_process_spec *spec,
+                                            itrp_windows_launch_fn launch_host, void *context,
+                                            struct itr_error *err) {
+    struct itrp_windows_debugger *debugger = NULL;
+    enum itr_status status = make(&debugger, spec, err);
+    if (status != ITR_OK) {
+        return status;
+    }
+    debugger->launch = launch_host;
+    debugger->launch_context = context;
+    debugger->call = itrp_windows_call_begin(debug_host, free_debugger, debugger);
+    if (debugger->call == NULL) {
+        free_debugger(debugger);
+        return itr_fail(err, ITR_E_LIMIT, 0,
+                        "cannot start a debugger's thread: memory is out, or too many calls about earlier hosts "
+                        "have not returned");
+    }
+    WaitForSingleObject(debugger->launched, INFINITE); /* as long as CreateProcess takes: bounded_call.h */
+    status = debugger->launch_status;
+    if (status != ITR_OK) {
+        if (itrp_windows_debugger_join(debugger, END_MS)) { /* it is at its end */
+            itrp_windows_debugger_free(debugger);
+        }
         return status;
     }
     *out = debugger;
@@ -243,7 +321,7 @@ enum itr_status itrp_windows_debugger_start(struct itrp_windows_debugger **out,
 }
 
 HANDLE itrp_windows_debugger_thread(const struct itrp_windows_debugger *debugger) {
-    return debugger->self;
+    return itrp_windows_call_thread(debugger->call);
 }
 
 const struct itrp_debug_report *itrp_windows_debugger_report(
@@ -255,28 +333,19 @@ void itrp_windows_debugger_killed(struct itrp_windows_debugger *debugger) {
     __atomic_store_n(&debugger->killed, true, __ATOMIC_RELEASE);
 }
 
-void itrp_windows_debugger_join(struct itrp_windows_debugger *debugger) {
-    if (debugger->self != NULL) {
-        WaitForSingleObject(debugger->self, INFINITE);
+bool itrp_windows_debugger_join(struct itrp_windows_debugger *debugger, uint32_t timeout_ms) {
+    struct itrp_windows_call *call = debugger->call;
+    if (call == NULL) {
+        return true;
     }
+    itrp_windows_debugger_killed(debugger);
+    itrp_windows_debugger_go_on(debugger); /* whoever looks has gone */
+    debugger->call = NULL;
+    return itrp_windows_call_end(call, NULL, timeout_ms);
 }
 
 void itrp_windows_debugger_free(struct itrp_windows_debugger *debugger) {
-    if (debugger == NULL) {
-        return;
+    if (debugger != NULL) {
+        free_debugger(debugger);
     }
-    itrp_windows_debugger_go_on(debugger); /* whoever looks has gone */
-    itrp_windows_debugger_join(debugger);
-    uv_cond_destroy(&debugger->evidence.changed);
-    uv_mutex_destroy(&debugger->evidence.lock);
-    if (debugger->self != NULL) {
-        CloseHandle(debugger->self);
-    }
-    if (debugger->launched != NULL) {
-        CloseHandle(debugger->launched);
-    }
-    free(debugger->threads);
-    free(debugger->trace);
-    itr_walk_release(&debugger->walk);
-    free(debugger);
 }

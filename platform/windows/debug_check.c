@@ -1,25 +1,38 @@
 /* Tries whether hosts can be debugged here, and how: starts this program under the debug API without letting it run,
  * and lets a thread of its own come to a debug register. It debugs nothing. */
 #include "platform/platform.h"
+#include "platform/windows/bounded_call.h"
 #include "platform/windows/runner_windows.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
-enum { WAIT_MS = 10000 };
+enum {
+    WAIT_MS = 10000,
+    TRIAL_MS = 30000,
+    PATH_CHARS = 32768,
+};
 
 #define BREAKPOINT 0xCC
 
 /* ---- the debug API ---- */
 
-static char failure[160]; /* "": it works */
+static char failure[160] = "the debug API does not answer"; /* "": it works */
 
-static void failed(const char *what) {
-    snprintf(failure, sizeof failure, "%s (error %lu)%s", what, GetLastError(),
+/* What comes of the trial: the thread's own until that has ended. */
+struct outcome {
+    char failure[sizeof failure];
+    wchar_t program[PATH_CHARS];
+};
+
+static void failed(struct outcome *outcome, const char *what) {
+    snprintf(outcome->failure, sizeof outcome->failure, "%s (error %lu)%s", what, GetLastError(),
              itrp_windows_is_wine() ? "; Wine's server needs ptrace for that" : "");
 }
 
 /* The process stands before its first instruction. */
-static void try_process(const CREATE_PROCESS_DEBUG_INFO *process) {
+static void try_process(struct outcome *outcome, const CREATE_PROCESS_DEBUG_INFO *process) {
     void *start = (void *)(uintptr_t)process->lpStartAddress;
     const uint8_t wanted = BREAKPOINT;
     uint8_t byte = 0;
@@ -27,22 +40,22 @@ static void try_process(const CREATE_PROCESS_DEBUG_INFO *process) {
     CONTEXT context = {.ContextFlags = CONTEXT_CONTROL};
     if (!WriteProcessMemory(process->hProcess, start, &wanted, 1, &done) ||
         !ReadProcessMemory(process->hProcess, start, &byte, 1, &done) || byte != wanted) {
-        failed("the code of a debugged process cannot be written to");
+        failed(outcome, "the code of a debugged process cannot be written to");
     } else if (!GetThreadContext(process->hThread, &context) ||
                !SetThreadContext(process->hThread, &context)) {
-        failed("the registers of a debugged process's threads cannot be set");
+        failed(outcome, "the registers of a debugged process's threads cannot be set");
     }
 }
 
 /* True once the process is gone. */
-static bool serve_one(const PROCESS_INFORMATION *child) {
+static bool serve_one(struct outcome *outcome, const PROCESS_INFORMATION *child) {
     DEBUG_EVENT event;
     if (!WaitForDebugEvent(&event, WAIT_MS)) {
-        failed("no events of a debugged process come");
+        failed(outcome, "no events of a debugged process come");
         return true;
     }
     if (event.dwDebugEventCode == CREATE_PROCESS_DEBUG_EVENT) {
-        try_process(&event.u.CreateProcessInfo);
+        try_process(outcome, &event.u.CreateProcessInfo);
         TerminateProcess(child->hProcess, 0);
         CloseHandle(event.u.CreateProcessInfo.hFile);
     }
@@ -51,37 +64,33 @@ static bool serve_one(const PROCESS_INFORMATION *child) {
 }
 
 /* On a thread of its own, which then has no other process's events. */
-static DWORD WINAPI try_with_a_process(void *unused) {
-    static wchar_t program[32768];
+static void try_with_a_process(void *argument) {
+    struct outcome *outcome = argument;
     STARTUPINFOW startup = {.cb = sizeof startup};
     PROCESS_INFORMATION child;
-    (void)unused;
-    DWORD length = GetModuleFileNameW(NULL, program, sizeof program / sizeof program[0]);
-    if (length == 0 || length == sizeof program / sizeof program[0] ||
-        !CreateProcessW(program, NULL, NULL, NULL, FALSE, DEBUG_ONLY_THIS_PROCESS, NULL, NULL,
-                        &startup, &child)) {
-        failed("no process can be started under the debug API");
-        return 0;
+    DWORD length = GetModuleFileNameW(NULL, outcome->program, PATH_CHARS);
+    if (length == 0 || length == PATH_CHARS ||
+        !CreateProcessW(outcome->program, NULL, NULL, NULL, FALSE, DEBUG_ONLY_THIS_PROCESS, NULL,
+                        NULL, &startup, &child)) {
+        failed(outcome, "no process can be started under the debug API");
+        return;
     }
-    while (!serve_one(&child)) {
+    while (!serve_one(outcome, &child)) {
     }
     TerminateProcess(child.hProcess, 0);
     CloseHandle(child.hThread);
     CloseHandle(child.hProcess);
-    return 0;
 }
 
 static BOOL CALLBACK try_debugging(PINIT_ONCE once, PVOID parameter, PVOID *context) {
     (void)once;
     (void)parameter;
     (void)context;
-    HANDLE thread = CreateThread(NULL, 0, try_with_a_process, NULL, 0, NULL);
-    if (thread == NULL) {
-        failed("no thread can be started");
-        return TRUE;
+    struct outcome *outcome = calloc(1, sizeof *outcome);
+    if (outcome != NULL && itrp_windows_call(try_with_a_process, free, outcome, TRIAL_MS)) {
+        memcpy(failure, outcome->failure, sizeof failure);
+        free(outcome);
     }
-    WaitForSingleObject(thread, INFINITE); /* all its waits end */
-    CloseHandle(thread);
     return TRUE;
 }
 
@@ -135,7 +144,7 @@ static void try_thread(HANDLE thread) {
     SetThreadContext(thread, &context);
     ResumeThread(thread);
     SetEvent(trial.go);
-    WaitForSingleObject(thread, INFINITE); /* it ends, at the latest, when its own wait does */
+    WaitForSingleObject(thread, 2 * WAIT_MS); /* it ends, at the latest, when its own wait does */
 }
 
 static BOOL CALLBACK try_registers(PINIT_ONCE once, PVOID parameter, PVOID *context) {

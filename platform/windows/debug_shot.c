@@ -4,6 +4,11 @@
 #include "platform/windows/debug_windows.h"
 #include "platform/windows/runner_windows.h"
 
+#include <stdlib.h>
+
+/* Longest wait for the start of the event's thread; it takes some milliseconds on a busy machine. */
+enum { START_MS = 10000 };
+
 /* On a busy machine the event's thread may need longer to come to the handlers than it is held for there; a
  * thread that was let go before would meet the event at another place. Longest wait for that; it is not reached by
  * threads that wait for the held one from their birth on (for the loader's lock). */
@@ -68,26 +73,99 @@ static void put(uint64_t *to, uint64_t value) {
     __atomic_store_n(to, value, __ATOMIC_RELEASE);
 }
 
+/* The call that starts the event's thread. Under Wine the host does that itself, on a thread that stands: where the host is
+ * ended meanwhile, the call may never return. */
+struct start {
+    HANDLE process;
+    LPTHREAD_START_ROUTINE routine;
+    DWORD control;
+    DWORD flags;
+    HANDLE thread; /* NULL: `error` */
+    DWORD id;
+    DWORD error;
+    uint64_t started_ns;
+};
+
+static void start_thread(void *argument) {
+    struct start *start = argument;
+    start->thread = CreateRemoteThread(start->process, NULL, 0, start->routine,
+                                       (LPVOID)(uintptr_t)start->control, start->flags, &start->id);
+    start->error = start->thread == NULL ? GetLastError() : 0;
+    start->started_ns = uv_hrtime();
+}
+
+static void discard_start(void *argument) {
+    struct start *start = argument;
+    if (start->thread != NULL) {
+        CloseHandle(start->thread);
+    }
+    CloseHandle(start->process);
+    free(start);
+}
+
+static struct start *plan_start(const struct itrp_windows_debugger *debugger, DWORD flags) {
+    HANDLE self = GetCurrentProcess();
+    struct start *start = malloc(sizeof *start);
+    if (start == NULL) {
+        return NULL;
+    }
+    *start = (struct start){
+        .routine = debugger->ctrl_routine, .control = debugger->control, .flags = flags};
+    if (!DuplicateHandle(self, debugger->process, self, &start->process, 0, FALSE,
+                         DUPLICATE_SAME_ACCESS)) {
+        free(start);
+        return NULL;
+    }
+    return start;
+}
+
+/* NULL, and the debugger's failure, if the call cannot be made or does not return. A host that ended by itself meanwhile
+ * is no failure. */
+static struct start *start_in_time(struct itrp_windows_debugger *debugger, DWORD flags) {
+    struct start *start = plan_start(debugger, flags);
+    struct itrp_windows_call *call =
+        start != NULL ? itrp_windows_call_begin(start_thread, discard_start, start) : NULL;
+    if (call == NULL) {
+        if (start != NULL) {
+            discard_start(start);
+        }
+        itrp_windows_debug_refuse(debugger, ITR_E_LIMIT,
+                                  "the event's thread cannot be started: memory is out, or too many calls about "
+                                  "earlier hosts have not returned");
+        return NULL;
+    }
+    if (itrp_windows_call_end(call, debugger->process, START_MS)) {
+        return start;
+    }
+    if (WaitForSingleObject(debugger->process, 0) != WAIT_OBJECT_0 ||
+        __atomic_load_n(&debugger->killed, __ATOMIC_ACQUIRE)) {
+        itrp_windows_debug_refuse(debugger, ITR_E_TIMEOUT,
+                                  "the call that starts the event's thread in the host does not return");
+    }
+    return NULL;
+}
+
 /* The host stands still: the new thread runs, with all others, once the event is continued. */
 static bool fire(struct itrp_windows_debugger *debugger, DWORD flags) {
     struct itr_shot_reply unseen = {0};
     struct itr_shot_reply *reply = debugger->reply != NULL ? debugger->reply : &unseen;
-    DWORD id = 0;
     reply->requested_ns = debugger->report.hit_ns;
     reply->sender_thread = GetCurrentThreadId();
     put(&reply->fired_ns, uv_hrtime());
-    HANDLE thread = CreateRemoteThread(debugger->process, NULL, 0, debugger->ctrl_routine,
-                                       (LPVOID)(uintptr_t)debugger->control, flags, &id);
-    if (thread == NULL) {
-        reply->send_error = (int32_t)GetLastError();
+    struct start *start = start_in_time(debugger, flags);
+    bool started = start != NULL && start->thread != NULL;
+    if (started) {
+        debugger->event_thread = start->id;
+        reply->event_thread = start->id;
+        put(&reply->thread_started_ns, start->started_ns);
     } else {
-        debugger->event_thread = id;
-        reply->event_thread = id;
-        put(&reply->thread_started_ns, uv_hrtime());
-        CloseHandle(thread);
+        reply->send_error = (int32_t)(start != NULL ? start->error : ERROR_TIMEOUT);
+    }
+    if (start != NULL) {
+        discard_start(start);
     }
     put(&reply->sent_ns, uv_hrtime());
-    return thread != NULL;
+    return started;
 }
 
 /* ---- the hold ---- */
@@ -213,6 +291,9 @@ void itrp_windows_hit(struct itrp_windows_debugger *debugger, struct itrp_window
     itrp_windows_trace_thaw(debugger);
     if (plan->shot != NULL && plan->pause != ITRP_DEBUG_PAUSE_BEFORE) {
         sent = fire(debugger, pause ? CREATE_SUSPENDED : 0);
+    }
+    if (debugger->failed) {
+        return;
     }
     if (pause) {
         pause_host(debugger, thread->id);

@@ -20,30 +20,32 @@
 struct itrp_windows_debugger;
 
 /* Starts the host for the debugger: called on the debugger's own thread, as the debug API wants. The
- * handle stays the caller's. */
+ * handle stays the one's who gave the function. */
 typedef enum itr_status (*itrp_windows_launch_fn)(void *context, HANDLE *process, DWORD *id,
                                                   struct itr_error *err);
 
-/* Returns when the host was started, or was not. On success `*out` is to be given to
- * itrp_windows_debugger_free(); plan and ledger are borrowed until itrp_windows_debugger_join(). */
+/* Returns when the host was started, or was not. On success `*out` is to be given to itrp_windows_debugger_free(). Of the
+ * plan and the ledger it has copies of its own: its thread may outlive them. */
 enum itr_status itrp_windows_debugger_start(struct itrp_windows_debugger **out,
                                             const struct itrp_process_spec *spec,
                                             itrp_windows_launch_fn launch, void *context,
                                             struct itr_error *err) ITR_MUST_USE;
-/* The debugger's thread: it ends when the host has ended. Borrowed. */
+/* The debugger's thread, until it is joined: it ends when the host has ended. Borrowed. */
 HANDLE itrp_windows_debugger_thread(const struct itrp_windows_debugger *debugger);
 const struct itrp_debug_report *itrp_windows_debugger_report(
     const struct itrp_windows_debugger *debugger);
 /* The caller is about to end the host: what ends with it has not ended by itself. Any thread. */
 void itrp_windows_debugger_killed(struct itrp_windows_debugger *debugger);
-/* Waits for the debugger's thread; the host must have been ended before. */
-void itrp_windows_debugger_join(struct itrp_windows_debugger *debugger);
+/* Waits for the debugger's thread at most `timeout_ms`; the host must have been ended before. False: it is left to itself,
+ * and the debugger is not the caller's any more. More than once is fine after true. */
+bool itrp_windows_debugger_join(struct itrp_windows_debugger *debugger,
+                                uint32_t timeout_ms) ITR_MUST_USE;
 /* debug_evidence.c, from the loop's thread: as itrp_process_snapshot(), _stop(), _go_on(). */
 const struct itrp_snapshot *itrp_windows_debugger_snapshot(struct itrp_windows_debugger *debugger);
 enum itr_status itrp_windows_debugger_stop(struct itrp_windows_debugger *debugger,
                                            uint32_t timeout_ms, struct itr_error *err) ITR_MUST_USE;
 void itrp_windows_debugger_go_on(struct itrp_windows_debugger *debugger);
-/* Joins first. NULL is fine. */
+/* Joined first, or not started. NULL is fine. */
 void itrp_windows_debugger_free(struct itrp_windows_debugger *debugger);
 
 /* ---- shared by the debugger's own files ---- */
@@ -121,8 +123,11 @@ struct itrp_windows_evidence {
 };
 
 struct itrp_windows_debugger {
-    const struct itrp_debug_plan *plan;
-    struct itr_ledger *ledger;    /* the runner's view of it; NULL: none */
+    const struct itrp_debug_plan *plan; /* `own_plan` */
+    struct itrp_debug_plan own_plan;
+    struct itr_shot_request own_shot;
+    char *own_library;
+    struct itr_ledger *ledger;    /* a view of its own; NULL: none */
     struct itr_shot_reply *reply; /* the shot's, in the ledger; NULL: no ledger or no shot */
     struct itrp_debug_report report;
     bool is_wine;
@@ -133,10 +138,10 @@ struct itrp_windows_debugger {
     struct itr_error *launch_error;
     enum itr_status launch_status;
     HANDLE launched; /* event */
-    HANDLE self;     /* the debugger's thread */
+    struct itrp_windows_call *call; /* the debugger's thread; NULL: not started, or joined */
 
     /* the host */
-    HANDLE process;       /* process.c's */
+    HANDLE process;       /* the debugger's own, closed with it */
     HANDLE event_process; /* the debug API's */
     DWORD id;
     bool exited;

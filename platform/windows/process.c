@@ -11,6 +11,8 @@
 enum {
     INHERITED = 4, /* standard input, output, error, ledger */
     STRAYS_MAX = 256,
+    /* From the kill of a host to its debugger's end: more than that one itself waits for the host (20 s). */
+    DEBUGGER_MS = 25000,
 };
 
 /* What a process ended by itrp_process_kill() has as its exit code. */
@@ -20,7 +22,10 @@ struct itrp_process {
     HANDLE process;
     HANDLE job;
     HANDLE wait;
-    struct itrp_windows_debugger *debugger; /* NULL: it runs free */
+    struct itrp_windows_debugger *debugger; /* NULL: it runs free, or its debugger is lost */
+    struct itrp_debug_report *lost;         /* the report of one that is lost; NULL: it is not */
+    struct itrp_debug_report *spare;        /* for that */
+    HANDLE late;                            /* waits for the debugger's thread, since the kill */
     const struct itr_ledger *ledger;        /* the caller's, where it has one */
     struct itrp_windows_snapshot *standing; /* of a host that ran free; NULL: it is not stopped */
     uv_async_t ended;
@@ -132,6 +137,10 @@ static enum itr_status start_debugged(struct itrp_process *process,
                                       const struct itrp_process_spec *spec, HANDLE *inherited,
                                       struct itr_error *err) {
     struct debugged_launch launch = {process, spec, inherited};
+    process->spare = calloc(1, sizeof *process->spare);
+    if (process->spare == NULL) {
+        return itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory");
+    }
     return itrp_windows_debugger_start(&process->debugger, spec, launch_debugged, &launch, err);
 }
 
@@ -142,10 +151,40 @@ static VOID CALLBACK on_process_end(PVOID context, BOOLEAN timed_out) {
     uv_async_send(&process->ended);
 }
 
+static void stop_one_wait(HANDLE *wait) {
+    if (*wait != NULL) {
+        UnregisterWaitEx(*wait, INVALID_HANDLE_VALUE); /* on_process_end() at most is waited for */
+        *wait = NULL;
+    }
+}
+
 static void stop_waiting(struct itrp_process *process) {
-    if (process->wait != NULL) {
-        UnregisterWaitEx(process->wait, INVALID_HANDLE_VALUE);
-        process->wait = NULL;
+    stop_one_wait(&process->wait);
+    stop_one_wait(&process->late);
+}
+
+/* A debugger whose thread does not end, although its host was ended, is left to itself: what it has seen is not known. */
+static void join_debugger(struct itrp_process *process, uint32_t timeout_ms) {
+    if (process->debugger == NULL || itrp_windows_debugger_join(process->debugger, timeout_ms)) {
+        return;
+    }
+    process->debugger = NULL;
+    process->lost = process->spare;
+    process->spare = NULL;
+    itr_fail(&process->lost->error, ITR_E_TIMEOUT, 0,
+             "debugger: a call about the host has not returned since the host was ended; its thread is left behind");
+}
+
+/* Since a killed host has a debugger that should end soon; called again it changes nothing. */
+static void watch_debugger(struct itrp_process *process) {
+    if (process->late == NULL && !process->exited &&
+        !RegisterWaitForSingleObject(&process->late, itrp_windows_debugger_thread(process->debugger),
+                                     on_process_end, process, DEBUGGER_MS,
+                                     WT_EXECUTEONLYONCE | WT_EXECUTEINWAITTHREAD)) {
+        process->late = NULL;
+        stop_waiting(process);
+        join_debugger(process, DEBUGGER_MS); /* here and now, then */
+        uv_async_send(&process->ended);
     }
 }
 
@@ -156,6 +195,7 @@ static void on_ended(uv_async_t *async) {
         return;
     }
     stop_waiting(process);
+    join_debugger(process, 0);
     GetExitCodeProcess(process->process, &code);
     process->exit = (struct itrp_exit){.code = code};
     process->exited = true;
@@ -168,9 +208,12 @@ static void free_process(struct itrp_process *process) {
     HANDLE handles[] = {process->process, process->job};
     if (process->debugger != NULL) {
         TerminateJobObject(process->job, KILLED_CODE);
+        join_debugger(process, DEBUGGER_MS);
         itrp_windows_debugger_free(process->debugger);
     }
     close_handles(handles, sizeof handles / sizeof handles[0]);
+    free(process->lost);
+    free(process->spare);
     free(process);
 }
 
@@ -214,7 +257,7 @@ enum itr_status itrp_process_start(struct itrp_process **out, uv_loop_t *loop,
         return itr_fail(err, ITR_E_SYSTEM, result, "uv_async_init: %s", uv_strerror(result));
     }
     process->ended.data = process;
-    /* The debugger's thread outlives the process and has the report ready then. */
+    /* The debugger's thread outlives the process and has the report ready then. After a kill watch_debugger() bounds that. */
     HANDLE until = process->debugger != NULL ? itrp_windows_debugger_thread(process->debugger)
                                              : process->process;
     if (!RegisterWaitForSingleObject(&process->wait, until, on_process_end, process, INFINITE,
@@ -308,6 +351,9 @@ void itrp_process_kill(struct itrp_process *process) {
         itrp_windows_debugger_killed(process->debugger);
     }
     TerminateJobObject(process->job, KILLED_CODE);
+    if (process->debugger != NULL) {
+        watch_debugger(process);
+    }
     itrp_process_go_on(process); /* what stands in a debug event ends when that is over */
 }
 
@@ -326,14 +372,12 @@ void itrp_process_close(struct itrp_process *process) {
         process->exited = true; /* no more on_exit */
     }
     itrp_process_go_on(process);
-    if (process->debugger != NULL) {
-        itrp_windows_debugger_join(process->debugger); /* plan and ledger are the caller's */
-    }
+    join_debugger(process, DEBUGGER_MS);
     uv_close((uv_handle_t *)&process->ended, on_closed);
 }
 
 const struct itrp_debug_report *itrp_process_debug_report(const struct itrp_process *process) {
-    return process->debugger != NULL ? itrp_windows_debugger_report(process->debugger) : NULL;
+    return process->debugger != NULL ? itrp_windows_debugger_report(process->debugger) : process->lost;
 }
 
 bool itrp_process_is_paused(const struct itrp_process *process) {

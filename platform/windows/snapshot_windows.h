@@ -1,27 +1,14 @@
-/* What the files of Windows' snapshots share: calls with a deadline, and a snapshot that is being made. Private to
- * platform/windows.
- *
- * Calls that ask the system about another process may never return: under Wine 8 the process itself answers some of
- * them, and one that is dying does not. So each of those is made on a thread of its own, which is left to itself when
- * it takes too long. */
+/* What the files of Windows' snapshots share: a snapshot that is being made. Private to platform/windows. What may
+ * never return is called with a deadline (bounded_call.h). */
 #ifndef INITRACE_PLATFORM_WINDOWS_SNAPSHOT_WINDOWS_H
 #define INITRACE_PLATFORM_WINDOWS_SNAPSHOT_WINDOWS_H
 
 #include "framework/ledger.h"
 #include "platform/platform.h"
 #include "platform/snapshot.h"
+#include "platform/windows/bounded_call.h"
 
 #include <windows.h>
-
-/* ---- bounded_call.c ---- */
-
-/* Calls `work(argument)` on a thread of its own and waits for it at most `timeout_ms`. True: it has returned, and
- * `argument` is the caller's. False: it has not, or could not be started; `discard(argument)` is called once nobody uses
- * it any more, perhaps much later and on another thread, or never. */
-bool itrp_windows_call(void (*work)(void *argument), void (*discard)(void *argument),
-                       void *argument, uint32_t timeout_ms);
-/* Milliseconds from now to a time of uv_hrtime()'s, rounded up, at most `most_ms`. */
-uint32_t itrp_windows_left_ms(uint64_t deadline_ns, uint32_t most_ms);
 
 /* ---- snapshot.c ---- */
 
