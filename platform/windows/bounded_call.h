@@ -8,11 +8,11 @@
  * be interrupted, and an object's name may be answered when a read from it ends. Each of those is called through here, and so
  * is a whole debugger (debug.c), which asks for registers thousands of times a second: it is bounded as one call.
  *
- * Not through here: what the kernel, or Wine's server, does by itself. ReadProcessMemory, WriteProcessMemory (Wine's
- * server waits for a traced thread under a watchdog: server/ptrace.c), SuspendThread, ResumeThread, OpenThread, the list of threads,
- * DuplicateHandle without DUPLICATE_CLOSE_SOURCE, TerminateProcess, the jobs; nor what a process does to itself, as hosts
- * do where they fire and at their gate: Wine has nobody else do that. CreateProcess waits until the child has
- * started or ended: Wine's server wakes it in both cases (server/process.c), and a job ends the child with the runner. */
+ * Not through here: what the kernel, or Wine's server, does by itself. ReadProcessMemory, WriteProcessMemory (Wine's server
+ * waits for a traced thread under a watchdog: server/ptrace.c), SuspendThread, ResumeThread, OpenThread, the list of
+ * threads, DuplicateHandle without DUPLICATE_CLOSE_SOURCE, TerminateProcess, the jobs; nor what a process does to itself, as
+ * hosts do where they fire and at their gate: Wine has nobody else do that. CreateProcess waits until the child has started
+ * or ended: Wine's server wakes it in both cases (server/process.c), and a job ends the child with the runner. */
 #ifndef INITRACE_PLATFORM_WINDOWS_BOUNDED_CALL_H
 #define INITRACE_PLATFORM_WINDOWS_BOUNDED_CALL_H
 

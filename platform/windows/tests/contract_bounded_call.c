@@ -223,20 +223,26 @@ static char *real_path(const char *path) {
     return real;
 }
 
-/* A host that stands at a point, its event's handler at work: its debugger has nothing to do for long. Returns that one's
- * thread. */
-static HANDLE start_held(struct run *run) {
+static void open_loop(struct run *run) {
+    assert_int_equal(uv_loop_init(&run->loop), 0);
+    assert_int_equal(uv_timer_init(&run->loop, &run->timer), 0);
+    run->timer.data = run;
+    assert_int_equal(itrp_memory_create(&run->memory, ITR_LEDGER_BYTES, NULL), ITR_OK);
+}
+
+/* What the debugger may still use is not here any more. */
+static void close_loop(struct run *run) {
+    itrp_process_close(run->process);
+    uv_close((uv_handle_t *)&run->timer, NULL);
+    while (uv_run(&run->loop, UV_RUN_DEFAULT) != 0) {
+    }
+    assert_int_equal(uv_loop_close(&run->loop), 0);
+    itrp_memory_close(&run->memory);
+}
+
+/* Of a host that is to be held where a thread of the library comes first, its event's handler at work for long. */
+static void prepare_ledger(const struct run *run, const char *library) {
     struct itr_ledger_request request = {.handler_count = 1, .shot_count = 1};
-    char directory[4 * MAX_PATH];
-    size_t room = sizeof directory;
-    struct itr_image *image = NULL;
-    struct itr_error err = {0};
-    struct itr_symbol symbol;
-    uv_fs_t opened;
-    char *library = real_path(INITRACE_CONTRACT_LIBRARY);
-    char *program = real_path(INITRACE_CONTRACT_CHILD);
-    assert_int_equal(itr_image_open(&image, library, &err), ITR_OK);
-    assert_true(itr_image_lookup(image, "debug_step", &symbol));
     request.handlers[0] = ITR_EVENT_CTRL_C;
     request.ctrl_routine = itrp_capabilities()->ctrl_routine_address;
     request.shots[0] = (struct itr_shot_request){.event = ITR_EVENT_CTRL_C,
@@ -245,20 +251,38 @@ static HANDLE start_held(struct run *run) {
                                                  .hold_ns = LONG_MS * MS};
     snprintf(request.library, sizeof request.library, "%s", library);
     snprintf(request.function, sizeof request.function, "debug_call_steps");
-    struct itr_shot_request shot = request.shots[0];
-    struct itrp_debug_plan plan = {.library = library,
-                                   .has_point = true,
-                                   .point = {.rva = symbol.rva, .occurrence = 1, .role = ITR_ROLE_INIT},
-                                   .ctrl_routine = request.ctrl_routine,
-                                   .shot = &shot};
+    itr_ledger_prepare(run->memory.base, &request, NONCE);
+}
+
+static uint64_t rva_of(const char *library, const char *name) {
+    struct itr_image *image = NULL;
+    struct itr_symbol symbol;
+    assert_int_equal(itr_image_open(&image, library, NULL), ITR_OK);
+    assert_true(itr_image_lookup(image, name, &symbol));
     itr_image_close(image);
+    return symbol.rva;
+}
+
+/* Nothing of the plan is left once it has returned. */
+static enum itr_status start_debugged(struct run *run, struct itr_error *err) {
+    char directory[4 * MAX_PATH];
+    size_t room = sizeof directory;
+    uv_fs_t opened;
+    char *library = real_path(INITRACE_CONTRACT_LIBRARY);
+    char *program = real_path(INITRACE_CONTRACT_CHILD);
+    prepare_ledger(run, library);
+    struct itr_shot_request shot = ledger_of(run)->request.shots[0];
+    struct itrp_debug_plan plan = {
+        .library = library,
+        .has_point = true,
+        .point = {.rva = rva_of(library, "debug_step"), .occurrence = 1, .role = ITR_ROLE_INIT},
+        .ctrl_routine = itrp_capabilities()->ctrl_routine_address,
+        .shot = &shot};
     uv_file output = uv_fs_open(NULL, &opened, "contract_bounded_call.out",
                                 UV_FS_O_CREAT | UV_FS_O_APPEND | UV_FS_O_WRONLY, 0600, NULL);
     uv_fs_req_cleanup(&opened);
     assert_true(output >= 0);
     assert_int_equal(uv_cwd(directory, &room), 0);
-    assert_int_equal(itrp_memory_create(&run->memory, ITR_LEDGER_BYTES, NULL), ITR_OK);
-    itr_ledger_prepare(run->memory.base, &request, NONCE);
     const struct itrp_process_spec spec = {
         .program = program,
         .arguments = (const char *const[]){"hear-slowly", "100000", NULL},
@@ -269,11 +293,18 @@ static HANDLE start_held(struct run *run) {
         .nonce = NONCE,
         .debug = &plan,
     };
-    if (itrp_process_start(&run->process, &run->loop, &spec, on_exit_of, run, &err) != ITR_OK) {
-        fail_msg("cannot start the child: %s", err.text);
-    }
+    enum itr_status status = itrp_process_start(&run->process, &run->loop, &spec, on_exit_of, run, err);
     uv_fs_close(NULL, &opened, output, NULL);
     uv_fs_req_cleanup(&opened);
+    free(program);
+    free(library);
+    memset(&plan, 0xff, sizeof plan);
+    memset(&shot, 0xff, sizeof shot);
+    return status;
+}
+
+/* Until the event was sent and its handler is at work: the debugger has nothing to do then. Returns its thread. */
+static HANDLE wait_until_held(struct run *run) {
     const struct itr_shot_reply *reply = &ledger_of(run)->reply.shots[0];
     uint64_t begin_ns = uv_hrtime();
     while (__atomic_load_n(&reply->sent_ns, __ATOMIC_ACQUIRE) == 0 && since_ms(begin_ns) < LONG_MS) {
@@ -282,10 +313,6 @@ static HANDLE start_held(struct run *run) {
     assert_int_not_equal(reply->sent_ns, 0);
     run_for(run, 1000);
     assert_int_equal(run->exits, 0);
-    free(program);
-    free(library); /* of the plan the debugger has its own */
-    memset(&plan, 0xff, sizeof plan);
-    memset(&shot, 0xff, sizeof shot);
     HANDLE thread = OpenThread(THREAD_SUSPEND_RESUME, FALSE, reply->sender_thread);
     assert_non_null(thread);
     return thread;
@@ -294,12 +321,14 @@ static HANDLE start_held(struct run *run) {
 /* One that is stopped for good stands for one whose call does not return. */
 static void test_a_debugger_that_does_not_end_is_left_alone(void **state) {
     struct run run = {0};
+    struct itr_error err = {0};
     uint32_t strays = 0;
     (void)state;
-    assert_int_equal(uv_loop_init(&run.loop), 0);
-    assert_int_equal(uv_timer_init(&run.loop, &run.timer), 0);
-    run.timer.data = &run;
-    HANDLE thread = start_held(&run);
+    open_loop(&run);
+    if (start_debugged(&run, &err) != ITR_OK) {
+        fail_msg("cannot start the child: %s", err.text);
+    }
+    HANDLE thread = wait_until_held(&run);
     uint32_t id = itrp_process_id(run.process);
     assert_int_not_equal(SuspendThread(thread), (DWORD)-1);
     uint64_t begin_ns = uv_hrtime();
@@ -316,12 +345,7 @@ static void test_a_debugger_that_does_not_end_is_left_alone(void **state) {
     assert_int_equal(itrp_windows_left_alone(), 1);
     itrp_process_kill(run.process);
     assert_int_equal(itrp_process_end_tree(run.process, SOON_MS, &strays, NULL), ITR_OK);
-    itrp_process_close(run.process);
-    uv_close((uv_handle_t *)&run.timer, NULL);
-    while (uv_run(&run.loop, UV_RUN_DEFAULT) != 0) {
-    }
-    assert_int_equal(uv_loop_close(&run.loop), 0);
-    itrp_memory_close(&run.memory); /* the debugger has a view of its own */
+    close_loop(&run);
     assert_int_not_equal(uv_kill((int)id, 0), 0);
     ResumeThread(thread);
     begin_ns = uv_hrtime();
@@ -330,6 +354,28 @@ static void test_a_debugger_that_does_not_end_is_left_alone(void **state) {
     }
     assert_int_equal(itrp_windows_left_alone(), 0);
     CloseHandle(thread);
+}
+
+static void test_too_many_and_nothing_is_debugged(void **state) {
+    struct run run = {0};
+    struct itr_error err = {0};
+    HANDLE go = new_event();
+    (void)state;
+    open_loop(&run);
+    for (int i = 0; i < ITRP_WINDOWS_LEFT_ALONE_MAX; i++) {
+        assert_false(itrp_windows_call(work, discard, new_errand(go), 1));
+    }
+    assert_int_equal(start_debugged(&run, &err), ITR_E_LIMIT);
+    assert_non_null(strstr(err.text, "have not returned"));
+    assert_null(run.process);
+    let_go(go);
+    assert_int_equal(start_debugged(&run, &err), ITR_OK);
+    itrp_process_kill(run.process);
+    run_for(&run, LONG_MS);
+    assert_int_equal(run.exits, 1);
+    assert_int_equal(itrp_process_debug_report(run.process)->error.status, ITR_OK);
+    close_loop(&run);
+    assert_int_equal(itrp_windows_left_alone(), 0);
 }
 
 int main(void) {
@@ -341,6 +387,7 @@ int main(void) {
         CALL_TEST(test_one_about_a_process_that_ends_is_given_up),
         CALL_TEST(test_too_many_are_refused),
         CALL_TEST(test_a_debugger_that_does_not_end_is_left_alone),
+        CALL_TEST(test_too_many_and_nothing_is_debugged),
     };
     struct itr_error err = {0};
     if (itrp_guard_enter(&err) != ITR_OK) {
