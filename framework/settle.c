@@ -34,6 +34,11 @@ static bool shot_is_due_later(const struct itr_shot_reply *shot, uint64_t now_ns
     return shot->sent_ns == 0 && shot->requested_ns != 0 && now_ns < shot->requested_ns + SHOT_LATE_NS;
 }
 
+/* A debugger is at it, and the host stands still for that long. */
+static bool shot_is_being_sent(const struct itr_shot_request *wanted, const struct itr_shot_reply *shot) {
+    return wanted->where == ITR_WHERE_POINT && shot->fired_ns != 0 && shot->sent_ns == 0;
+}
+
 bool itr_settle_wants_look(const struct itr_ledger_request *request, const struct itr_ledger_reply *reply,
                            uint64_t now_ns) {
     uint64_t waiting_ns = reply->phase_ns[ITR_PHASE_WAITING];
@@ -46,7 +51,8 @@ bool itr_settle_wants_look(const struct itr_ledger_request *request, const struc
         return false;
     }
     for (uint32_t i = 0; i < request->shot_count; i++) {
-        if (shot_is_due_later(&reply->shots[i], now_ns)) {
+        if (shot_is_due_later(&reply->shots[i], now_ns) ||
+            shot_is_being_sent(&request->shots[i], &reply->shots[i])) {
             return false;
         }
     }

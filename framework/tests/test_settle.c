@@ -102,6 +102,21 @@ static void a_shot_that_is_due_later_is_waited_for(void **state) {
     assert_true(itr_settle_wants_look(&request, &reply, NOW));
 }
 
+/* By a debugger, for which the host stands still: whatever that takes, it is not the host that is quiet. */
+static void a_shot_that_a_debugger_is_sending_is_waited_for(void **state) {
+    (void)state;
+    request.shots[0].where = ITR_WHERE_POINT;
+    reply.shots[0].sent_ns = 0;
+    reply.shots[0].requested_ns = reply.shots[0].fired_ns = NOW;
+    assert_false(itr_settle_wants_look(&request, &reply, NOW + 5000 * MS));
+    reply.shots[0].sent_ns = NOW + 5000 * MS;
+    assert_true(itr_settle_wants_look(&request, &reply, NOW + 5000 * MS));
+    /* A host that sends by itself may hang in the handler, before it comes to say that it was sent. */
+    request.shots[0].where = ITR_WHERE_CALL;
+    reply.shots[0].sent_ns = 0;
+    assert_true(itr_settle_wants_look(&request, &reply, NOW + 5000 * MS));
+}
+
 /* A point at a call that the library never makes. */
 static void a_shot_that_was_never_asked_for_is_not_waited_for(void **state) {
     (void)state;
@@ -307,6 +322,7 @@ int main(void) {
         SETTLE_TEST(a_starved_host_is_not_stuck),
         SETTLE_TEST(a_look_is_not_taken_too_early),
         SETTLE_TEST(a_shot_that_is_due_later_is_waited_for),
+        SETTLE_TEST(a_shot_that_a_debugger_is_sending_is_waited_for),
         SETTLE_TEST(a_shot_that_was_never_asked_for_is_not_waited_for),
         SETTLE_TEST(every_shot_counts),
         SETTLE_TEST(the_first_look_settles_nothing),
