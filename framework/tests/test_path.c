@@ -33,9 +33,9 @@ static void the_real_path_has_neither_dots_nor_links(void **state) {
     assert_string_equal(copy, to);
     free(copy);
     snprintf(path, sizeof path, "%s/link", scratch);
-    int result = uv_fs_symlink(NULL, &request, to, path, 0, NULL);
+    int result = uv_fs_symlink(NULL, &request, to, path, UV_FS_SYMLINK_DIR, NULL);
     uv_fs_req_cleanup(&request);
-    if (result == 0) { /* Windows lets few make one */
+    if (result == 0 && itr_path_exists(path)) { /* Windows lets few make one, and Wine makes some that it does not follow */
         assert_int_equal(itr_path_real(path, real, sizeof real, &error), ITR_OK);
         assert_string_equal(real, to);
     }
@@ -83,7 +83,7 @@ static void links_are_removed_and_not_followed(void **state) {
     scratch_write(scratch, "other/1", "", 0);
     snprintf(to, sizeof to, "%s/other", scratch);
     snprintf(path, sizeof path, "%s/a/link", scratch);
-    int result = uv_fs_symlink(NULL, &request, to, path, 0, NULL);
+    int result = uv_fs_symlink(NULL, &request, to, path, UV_FS_SYMLINK_DIR, NULL);
     uv_fs_req_cleanup(&request);
     if (result != 0) {
         skip();
