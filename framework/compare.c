@@ -18,7 +18,7 @@ enum {
 static const double pilot_confidence = 0.8;
 
 const char *itr_compare_stage_name(enum itr_compare_stage stage) {
-    static const char *const names[] = {"begin", "controls", "pilot", "pilot", "points", "guard", "end"};
+    static const char *const names[] = {"begin", "controls", "pilot", "pilot", "pilot", "points", "guard", "end"};
     return names[stage];
 }
 
@@ -191,17 +191,26 @@ static void choose_signatures(struct itr_compare_group *group, const struct itr_
     }
 }
 
-/* A failure that is rarer than the usual pilot shows is worth a longer one where the user names a budget. */
-static uint64_t pilot_more(const struct itr_compare *compare) {
+/* Trials of each part. A failure that is rarer than the usual pilot shows is worth a longer one where the user names a budget. */
+static uint64_t pilot_trials(const struct itr_compare *compare) {
+    uint64_t usual = ITR_COMPARE_PILOT + ITR_COMPARE_PILOT_MORE;
     uint64_t half = compare->options.test.rounds_max / 2;
-    return half > ITR_COMPARE_PILOT_MORE ? half : ITR_COMPARE_PILOT_MORE;
+    switch (compare->stage) {
+    case ITR_COMPARE_STAGE_PILOT:
+        return ITR_COMPARE_PILOT;
+    case ITR_COMPARE_STAGE_PILOT_MORE:
+        return ITR_COMPARE_PILOT_MORE;
+    default:
+        return half > usual ? half - usual : 0;
+    }
 }
 
-/* The baseline alone, at each point; the second time only where it showed too little. */
-static enum itr_status plan_pilot(struct itr_compare *compare, const struct itr_summary *summary, bool more,
-                                  struct itr_campaign_rounds *parts, size_t *count, struct itr_error *err) {
+/* The baseline alone, at each point; after the first time only where it showed too little. */
+static enum itr_status plan_pilot(struct itr_compare *compare, const struct itr_summary *summary, struct itr_campaign_rounds *parts,
+                                  size_t *count, struct itr_error *err) {
+    uint64_t trials = pilot_trials(compare);
     enum itr_status status = ITR_OK;
-    for (size_t i = 0; i < compare->group_count && status == ITR_OK; i++) {
+    for (size_t i = 0; i < compare->group_count && status == ITR_OK && trials > 0; i++) {
         struct itr_compare_group *group = &compare->groups[i];
         if (group->kind != ITR_COMPARE_POINT || group->state == ITR_COMPARE_SKIPPED) {
             continue;
@@ -210,7 +219,7 @@ static enum itr_status plan_pilot(struct itr_compare *compare, const struct itr_
             group->state = ITR_COMPARE_SKIPPED;
             continue;
         }
-        if (more) {
+        if (compare->stage != ITR_COMPARE_STAGE_PILOT) {
             choose_signatures(group, summary);
             if (group->pilot_hits >= HITS_ENOUGH) {
                 continue;
@@ -218,7 +227,7 @@ static enum itr_status plan_pilot(struct itr_compare *compare, const struct itr_
         }
         struct itr_rounds_design design = {.test = compare->options.test};
         design.test.baselines = 1;
-        design.test.rounds_max = more ? pilot_more(compare) : ITR_COMPARE_PILOT;
+        design.test.rounds_max = trials;
         group->arms[0] = 0;
         status = add_part(compare, group, &design, parts, count, err);
     }
@@ -289,7 +298,8 @@ static enum itr_status plan_stage(struct itr_compare *compare, const struct itr_
                             options->control_count > 0 ? options->control_count : CONTROL_COUNT, parts, count, err);
     case ITR_COMPARE_STAGE_PILOT:
     case ITR_COMPARE_STAGE_PILOT_MORE:
-        return plan_pilot(compare, summary, compare->stage == ITR_COMPARE_STAGE_PILOT_MORE, parts, count, err);
+    case ITR_COMPARE_STAGE_PILOT_LONG:
+        return plan_pilot(compare, summary, parts, count, err);
     case ITR_COMPARE_STAGE_POINTS:
         return plan_points(compare, summary, parts, count, err);
     case ITR_COMPARE_STAGE_GUARD:

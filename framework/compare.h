@@ -15,7 +15,7 @@
 enum {
     ITR_COMPARE_ARMS_MAX = 1 + ITR_ROUNDS_CANDIDATES_MAX, /* [0] is the baseline */
     ITR_COMPARE_PILOT = 64,        /* trials of the baseline at each point, */
-    ITR_COMPARE_PILOT_MORE = 448,  /* and where it failed in fewer than 3 of them, so many more, or half of the user's budget if that is more */
+    ITR_COMPARE_PILOT_MORE = 448,  /* and where it failed in fewer than 3 of them, so many more; and then, with a budget of the user's, half of that in all */
     ITR_COMPARE_ROUNDS_LEAST = 40, /* of a candidate that is fixed: with 8, nothing could be said of what came in its place */
     ITR_COMPARE_GROUPS_MAX = 1024,
 };
@@ -59,6 +59,7 @@ enum itr_compare_stage {
     ITR_COMPARE_STAGE_CONTROLS,
     ITR_COMPARE_STAGE_PILOT,
     ITR_COMPARE_STAGE_PILOT_MORE,
+    ITR_COMPARE_STAGE_PILOT_LONG,
     ITR_COMPARE_STAGE_POINTS,
     ITR_COMPARE_STAGE_GUARD,
     ITR_COMPARE_STAGE_END,

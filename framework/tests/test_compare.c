@@ -330,9 +330,18 @@ static void a_failure_that_is_too_rare_to_plan_with_needs_a_budget(void **state)
     make(&world, 1);
     world.compare.options.test.rounds_max = 20000;
     run(&world);
-    assert_int_equal(world.compare.groups[SECOND].pilot_trials, ITR_COMPARE_PILOT + 10000);
+    assert_int_equal(world.compare.groups[SECOND].pilot_trials, 10000);
     assert_int_equal(verdict_of(&world, 0), ITR_COMPARE_IS_FIXED);
     assert_int_equal(itr_compare_at(&world.compare, SECOND, 0), ITR_COMPARE_IS_FIXED);
+    destroy(&world);
+
+    world = base; /* what the usual pilot shows well takes no longer one, however large the budget */
+    world.rate[SECOND][0][1] = 0.03;
+    make(&world, 1);
+    world.compare.options.test.rounds_max = 1000000;
+    run(&world);
+    assert_in_range(world.compare.groups[SECOND].pilot_trials, ITR_COMPARE_PILOT, ITR_COMPARE_PILOT + ITR_COMPARE_PILOT_MORE);
+    assert_int_equal(verdict_of(&world, 0), ITR_COMPARE_IS_FIXED);
     destroy(&world);
 }
 
