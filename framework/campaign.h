@@ -11,6 +11,8 @@
 
 #include "framework/work.h"
 
+#include <jansson.h>
+
 /* Hanging hosts that a campaign can leave running. */
 enum { ITR_KEEP_HUNG_MAX = 64 };
 
@@ -31,6 +33,7 @@ struct itr_campaign_options {
     struct itr_echo *echo; /* lines of hosts that are passed on to stderr; borrowed; NULL: none */
     int end_code;         /* exit code of the program when a second interrupt ends it at once; 0: 3 */
     const char *output;   /* the campaign's folder */
+    const json_t *plan;   /* what decides which trials are taken, kept in campaign.json; borrowed; NULL: the cells alone */
     int argument_count;   /* the command line, for the record */
     char **arguments;
 };

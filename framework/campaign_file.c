@@ -50,7 +50,9 @@ enum itr_status itr_campaign_write(struct itr_campaign *campaign, struct itr_err
         (int)options->jobs, "duration_ns", (json_int_t)options->duration_ns, "until_fail", (int)options->until_fail,
         "machine", machine_to_json(), "versions", "c_compiler", __VERSION__, "libuv", uv_version_string(), "jansson",
         JANSSON_VERSION, "cells", cells);
-    enum itr_status status = itr_folder_write_json(campaign->folder.path, "campaign.json", json, err);
+    bool whole = json != NULL && (options->plan == NULL || json_object_set(json, "plan", (json_t *)options->plan) == 0);
+    enum itr_status status = whole ? itr_folder_write_json(campaign->folder.path, "campaign.json", json, err)
+                                   : itr_fail(err, ITR_E_NO_MEMORY, 0, "out of memory for campaign.json");
     json_decref(json);
     return status;
 }

@@ -210,6 +210,33 @@ static bool is_same_cell(const struct itr_cell *a, const struct itr_cell *b) {
            strcmp(a->system, b->system) == 0;
 }
 
+/* What decides, with the cells, which trials are taken and what they are called: another plan would give a trial's number to
+ * another trial. The keys are the options' names. */
+static json_t *plan_of(const struct itr_compare_options *options) {
+    const struct itr_comparison_design *test = &options->test;
+    return json_pack("{s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:I, s:I}", "alpha", test->alpha, "beta", test->beta, "factor", test->factor,
+                     "p0", test->rate_0, "p1", test->rate_1, "baselines", (json_int_t)test->baselines, "budget",
+                     (json_int_t)test->rounds_max, "control-count", (json_int_t)options->control_count, "guard-count",
+                     (json_int_t)options->guard_count);
+}
+
+static enum itr_status check_plan(const json_t *then, const json_t *now, const char *output, struct itr_error *err) {
+    const char *key = NULL;
+    json_t *value = NULL;
+    json_object_foreach((json_t *)now, key, value) {
+        const json_t *before = json_object_get(then, key);
+        if (!json_is_number(before)) {
+            return itr_fail(err, ITR_E_FORMAT, 0, "%s: campaign.json has no \"plan\" with \"%s\": no comparison, or of another initrace", output,
+                            key);
+        }
+        if (json_number_value(before) != json_number_value(value)) {
+            return itr_fail(err, ITR_E_USAGE, 0, "--resume goes with the same options as before: --%s was %g in %s, and is %g now (0: not given)",
+                            key, json_number_value(before), output, json_number_value(value));
+        }
+    }
+    return ITR_OK;
+}
+
 /* The cells as they were measured then; they must be those of this command line. */
 static enum itr_status read_resumed(struct comparing *comparing, struct itr_campaign_options *campaign, struct itr_error *err) {
     json_t *json = NULL;
@@ -232,12 +259,16 @@ static enum itr_status read_resumed(struct comparing *comparing, struct itr_camp
             comparing->cells.items[i] = cell;
         }
     }
+    if (status == ITR_OK && !same) {
+        status = itr_fail(err, ITR_E_USAGE, 0, "%s is another comparison: --resume goes with the same cases, arms and points as before",
+                          output);
+    }
+    if (status == ITR_OK) {
+        status = check_plan(json_object_get(json, "plan"), campaign->plan, output, err);
+    }
     json_decref(json);
     campaign->resume = true;
-    return status != ITR_OK || same ? status
-                                    : itr_fail(err, ITR_E_USAGE, 0,
-                                               "%s is another comparison: --resume goes with the same cases, arms and points as before",
-                                               output);
+    return status;
 }
 
 /* ---- the campaign ---- */
@@ -406,7 +437,9 @@ int itr_command_compare(struct itr_options *options, const struct itr_layout *la
     itr_run_campaign_options(options, argc, argv, &campaign);
     campaign.in_rounds = true;
     choose_options(comparing, &campaign);
-    enum itr_status status = check(comparing, &error);
+    json_t *plan = plan_of(&comparing->compare.options);
+    campaign.plan = plan;
+    enum itr_status status = plan != NULL ? check(comparing, &error) : itr_fail(&error, ITR_E_NO_MEMORY, 0, "out of memory");
     if (status == ITR_OK) {
         status = read_arms(comparing, &error);
     }
@@ -425,6 +458,7 @@ int itr_command_compare(struct itr_options *options, const struct itr_layout *la
     } else {
         code = itr_complain(&error);
     }
+    json_decref(plan);
     itr_compare_release(&comparing->compare);
     for (size_t i = 0; i < comparing->arm_count; i++) {
         itr_arm_release(&comparing->specs[i]);

@@ -126,7 +126,8 @@ static uint64_t lines_of_trials(void) {
 static void a_fix_and_what_is_none(void **state) {
     (void)state;
     COMPARE(1, "--baseline", arm(0, "old", often, ""), "--candidate", arm(1, "mended", "loss=0", ""), "--candidate",
-            arm(2, "same", often, ""), "--candidate", arm(3, "replaced", is_linux ? "crash=0.5" : "crash=1", ""), "--format", "json");
+            arm(2, "same", often, ""), "--candidate", arm(3, "replaced", is_linux ? "crash=0.5" : "crash=1", ""), "--format", "json",
+            "--alpha", "0.0001", "--beta", "0.0001");
     json_t *json = answer(1);
     assert_true(json_is_true(json_object_get(json, "finished")));
     assert_string_equal(word_of(candidate_of(json, 0), "verdict"), "fixed");
@@ -154,8 +155,9 @@ static void a_fix_alone_is_a_success(void **state) {
 
 static void a_failure_elsewhere_is_a_finding(void **state) {
     (void)state;
-    COMPARE(1, "--baseline", arm(0, "old", often, ""), "--candidate", arm(1, "mended", "", ",env=PLANTED_ELSEWHERE=crash=0.7"),
-            "--at", "init-done", "--format", "json", "--guard-count", "20");
+    /* Shots at random times come before the library's handler now and then: not all of them fail. */
+    COMPARE(1, "--baseline", arm(0, "old", often, ""), "--candidate", arm(1, "mended", "", ",env=PLANTED_ELSEWHERE=crash=1"),
+            "--at", "init-done", "--format", "json", "--guard-count", "40");
     json_t *json = answer(1);
     assert_string_equal(word_of(candidate_of(json, 0), "verdict"), "fixed");
     assert_true(number_of(candidate_of(json, 0), "worse_elsewhere") > 0);
@@ -165,8 +167,8 @@ static void a_failure_elsewhere_is_a_finding(void **state) {
 
 static void without_the_guard_it_is_not_seen_and_said(void **state) {
     (void)state;
-    COMPARE(0, "--baseline", arm(0, "old", often, ""), "--candidate", arm(1, "mended", "", ",env=PLANTED_ELSEWHERE=crash=0.7"),
-            "--at", "init-done", "--no-guard");
+    COMPARE(0, "--baseline", arm(0, "old", often, ""), "--candidate", arm(1, "mended", "", ",env=PLANTED_ELSEWHERE=crash=1"), "--at",
+            "init-done", "--no-guard");
     assert_contains(out_text(), "other cases were not tested");
 }
 
@@ -213,11 +215,11 @@ static void a_candidate_that_does_not_come_to_the_point_is_not_fixed(void **stat
 
 static void a_budget_that_is_too_small_is_told(void **state) {
     (void)state;
-    COMPARE(3, "--baseline", arm(0, "old", often, ""), "--candidate", arm(1, "mended", "", ""), "--budget", "3", "--at", "init-done",
+    COMPARE(3, "--baseline", arm(0, "old", "loss=1", ""), "--candidate", arm(1, "mended", "", ""), "--budget", "3", "--at", "init-done",
             "--no-guard");
     assert_contains(out_text(), "mended: undecided");
     assert_contains(out_text(), "still needed");
-    COMPARE(3, "--baseline", arm(0, "old", often, ""), "--candidate", arm(1, "mended", "", ""), "--budget", "3", "--at", "init-done",
+    COMPARE(3, "--baseline", arm(0, "old", "loss=1", ""), "--candidate", arm(1, "mended", "", ""), "--budget", "3", "--at", "init-done",
             "--no-guard", "--format", "json", shown_again);
     json_t *json = answer(3);
     assert_int_equal(number_of(first_comparison(json, 0), "rounds"), 3);
@@ -384,6 +386,9 @@ static void what_is_recorded_gives_the_same_answer_again(void **state) {
     json_decref(again);
     RUN(2, COMPARE_WORDS, "--guard-count", "10", "--baseline", new, "--candidate", old, "--resume");
     assert_contains(err_text(), "is another comparison");
+    RUN(2, COMPARE_WORDS, "--guard-count", "11", "--baseline", old, "--candidate", new, "--resume");
+    assert_contains(err_text(), "--guard-count was 10 in");
+    assert_int_equal(lines_of_trials(), lines);
 }
 
 static int set_up_group(void **state) {
