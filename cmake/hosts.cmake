@@ -1,9 +1,11 @@
-# Hosts: each C file of cases/hosts and cases/selftest/hosts is a program, built twice: <name>, in which
-# nothing is hooked, and <name>_hooked, which counts the library's calls and can have a gate. Never with a sanitizer.
+# Hosts: each C file of cases/hosts, of its folder for this system, and of cases/selftest/hosts is a program, built
+# twice: <name>, in which nothing is hooked, and <name>_hooked, which counts the library's calls and can have a gate.
+# Never with a sanitizer.
 
 # host_plain.c comes along in the archive and gives way to host_hooks.c (and host_gate.c) where that is linked.
 set(itr_host_sources host.c host_fire.c host_misbehave.c host_plain.c)
 list(TRANSFORM itr_host_sources PREPEND platform/${itr_platform}/)
+list(APPEND itr_host_sources platform/host_checks.c)
 add_library(initrace_host STATIC ${itr_host_sources})
 target_link_libraries(initrace_host PUBLIC initrace_common)
 set(itr_hooks_sources platform/${itr_platform}/host_hooks.c)
@@ -18,7 +20,7 @@ if(NOT WIN32)
   target_link_libraries(initrace_host PUBLIC Threads::Threads ${CMAKE_DL_LIBS})
 endif()
 
-file(GLOB itr_hosts CONFIGURE_DEPENDS cases/hosts/*.c)
+file(GLOB itr_hosts CONFIGURE_DEPENDS cases/hosts/*.c cases/hosts/${itr_platform}/*.c)
 file(GLOB itr_selftest_hosts CONFIGURE_DEPENDS cases/selftest/hosts/*.c)
 
 foreach(source IN LISTS itr_hosts itr_selftest_hosts)

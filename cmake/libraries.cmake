@@ -1,21 +1,27 @@
-# Libraries that hosts load: each C file of cases/plainlibs, and each folder of cases/golibs once for
-# every Go. A golib folder with files ldflags.<os> is built for those systems only, with that line
-# added to the linker's flags.
+# Libraries that hosts load: each C file of cases/plainlibs, of its folder for this system and of that in
+# cases/selftest/plainlibs, and each folder of cases/golibs once for every Go. A golib folder
+# with files ldflags.<os> is built for those systems only, with that line added to the linker's flags.
 
 set(itr_golib_env GOENV=off GOTOOLCHAIN=local GOFLAGS= GO111MODULE=auto GOWORK=off CGO_ENABLED=1
     "GOOS=${itr_os}" GOARCH=amd64 "CC=${CMAKE_C_COMPILER}")
 
 # ---- plain C ----
 
-file(GLOB itr_plainlibs CONFIGURE_DEPENDS cases/plainlibs/*.c)
-foreach(source IN LISTS itr_plainlibs)
+file(GLOB itr_plainlibs CONFIGURE_DEPENDS cases/plainlibs/*.c cases/plainlibs/${itr_platform}/*.c)
+file(GLOB itr_selftest_plainlibs CONFIGURE_DEPENDS cases/selftest/plainlibs/${itr_platform}/*.c)
+foreach(source IN LISTS itr_plainlibs itr_selftest_plainlibs)
   get_filename_component(name "${source}" NAME_WE)
   add_library(plainlib_${name} MODULE "${source}")
   target_link_libraries(plainlib_${name} PRIVATE initrace_common)
+  if(NOT WIN32)
+    target_link_libraries(plainlib_${name} PRIVATE Threads::Threads ${CMAKE_DL_LIBS})
+  endif()
   set_target_properties(plainlib_${name} PROPERTIES PREFIX "" OUTPUT_NAME "${name}"
                         LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/${itr_library_dir}/c")
   list(APPEND itr_kept_libraries "c/${name}${CMAKE_SHARED_MODULE_SUFFIX}")
-  install(TARGETS plainlib_${name} LIBRARY DESTINATION ${itr_library_dir}/c)
+  if(source IN_LIST itr_plainlibs)
+    install(TARGETS plainlib_${name} LIBRARY DESTINATION ${itr_library_dir}/c)
+  endif()
 endforeach()
 
 # ---- which Gos ----

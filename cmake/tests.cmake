@@ -6,6 +6,9 @@
 #   points         fire points, each its own --at; the case's default when there are none
 #   control_count  trials of each control; 0 or absent: no controls
 #   args           more arguments of `initrace run`
+#   axes           quick (the default), base or all: which combinations of the case's axes
+#   soak_count     trials of each combination in case.X.all, which runs all of them (count); with INITRACE_SOAK alone
+#   soak_timeout   seconds until CTest ends that (7200)
 #   per_go         true: a test for each Go, case.X.go1.22.12, where one for all takes over a minute
 #   timeout        seconds until CTest ends it (300)
 #
@@ -148,6 +151,19 @@ itr_cmocka_test(self framework/tests/self_replay.c)
 add_dependencies(self_replay initrace host_library_host plainlib_plain)
 target_compile_definitions(self_replay PRIVATE "INITRACE_PROGRAM=\"$<TARGET_FILE:initrace>\""
                            "INITRACE_LIBRARY=\"$<TARGET_FILE:plainlib_plain>\"")
+
+# What is shown of a Go library that hangs in a known way, one of every Go.
+if(NOT WIN32)
+  set(itr_stuck_libraries "")
+  foreach(version IN LISTS itr_go_versions)
+    list(APPEND itr_stuck_libraries "${CMAKE_BINARY_DIR}/${itr_library_dir}/${version}/stuck.so")
+  endforeach()
+  list(JOIN itr_stuck_libraries ":" itr_text)
+  itr_cmocka_test(self platform/unix/tests/self_hangs.c)
+  add_dependencies(self_hangs initrace golibs host_library_host)
+  target_compile_definitions(self_hangs PRIVATE "INITRACE_PROGRAM=\"$<TARGET_FILE:initrace>\"" "INITRACE_STUCK_LIBRARIES=\"${itr_text}\"")
+  set_tests_properties(self.hangs PROPERTIES TIMEOUT 600)
+endif()
 
 # rr needs processor counters, which few machines that run tests have: one of the same name and words stands in for it.
 # No sanitizer, as in a host.
@@ -406,22 +422,34 @@ function(itr_case_test kind file)
   endif()
   itr_json_get(timeout 300 "${ctest}" timeout)
   itr_json_get(per_go OFF "${ctest}" per_go)
+  itr_json_get(axes "" "${ctest}" axes)
   itr_json_list(points "${ctest}" points)
   itr_json_list(more "${ctest}" args)
-  set(arguments ${name} --count ${count} --seed 1)
+  set(where "")
   foreach(point IN LISTS points)
-    list(APPEND arguments --at "${point}")
+    list(APPEND where --at "${point}")
   endforeach()
   if(control_count GREATER 0)
-    list(APPEND arguments --controls --control-count ${control_count})
+    list(APPEND where --controls --control-count ${control_count})
   endif()
-  list(APPEND arguments ${more})
+  list(APPEND where ${more})
+  set(arguments ${name} --count ${count} --seed 1 ${where})
+  if(NOT axes STREQUAL "")
+    list(APPEND arguments --axes ${axes})
+  endif()
   if(per_go)
     foreach(version IN LISTS itr_go_versions)
       itr_add_case_test(${kind}.${name}.${version} ${kind} "${labels}" ${timeout} ${arguments} --go ${version})
     endforeach()
   else()
     itr_add_case_test(${kind}.${name} ${kind} "${labels}" ${timeout} ${arguments})
+  endif()
+  itr_json_get(product "" "${json}" axes)
+  if(INITRACE_SOAK AND NOT product STREQUAL "" AND NOT axes STREQUAL "all")
+    itr_json_get(soak_count ${count} "${ctest}" soak_count)
+    itr_json_get(soak_timeout 7200 "${ctest}" soak_timeout)
+    itr_add_case_test(${kind}.${name}.all ${kind} "${labels};soak" ${soak_timeout} ${name} --count ${soak_count} --seed 1 ${where}
+                      --axes all)
   endif()
 endfunction()
 

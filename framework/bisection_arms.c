@@ -192,12 +192,6 @@ enum itr_status itr_bisection_choose_point(struct itr_bisection *b, size_t first
     return status;
 }
 
-static bool is_same_cell(const struct itr_cell *a, const struct itr_cell *b) {
-    return strcmp(a->control, b->control) == 0 && strcmp(a->at, b->at) == 0 && strcmp(a->go, b->go) == 0 &&
-           strcmp(a->arm, b->arm) == 0 && strcmp(a->library, b->library) == 0 && strcmp(a->environment, b->environment) == 0 &&
-           strcmp(a->system, b->system) == 0 && strcmp(a->case_name, b->case_name) == 0;
-}
-
 static bool is_taken(const struct itr_bisection *b, size_t cell) {
     bool taken = false;
     for (size_t i = 0; i < b->arm_count; i++) {
@@ -212,7 +206,7 @@ static bool is_taken(const struct itr_bisection *b, size_t cell) {
 /* The campaign's cell for this: one that a resumed folder has, or a new one. */
 static enum itr_status claim_cell(struct itr_bisection *b, const struct itr_cell *wanted, size_t *cell, struct itr_error *err) {
     for (size_t i = 0; i < b->summary.count; i++) {
-        if (is_same_cell(&b->summary.cells[i], wanted) && !is_taken(b, i)) {
+        if (itr_cell_is_same(&b->summary.cells[i], wanted) && !is_taken(b, i)) {
             *cell = i;
             return ITR_OK;
         }
@@ -250,7 +244,7 @@ enum itr_status itr_bisection_prepare(struct itr_bisection *b, size_t index, boo
     if (status != ITR_OK || arm->state == ITR_BISECTION_SKIPPED) {
         return status;
     }
-    options.at = (struct itr_strings){at, 1};
+    options.at = (struct itr_strings){at, itr_case_axis_of(&b->c, ITR_SETS_AT) == NULL ? 1 : 0}; /* or the combination says where */
     status = select_cells(b, index, &options, &cells, &groups, err);
     const struct itr_cell *point = status == ITR_OK ? first_point(&cells, &groups) : NULL;
     if (point != NULL && arm->cell == ITR_BISECTION_NO_CELL) {

@@ -50,7 +50,7 @@ static void clean_path(const char *path, char *out, size_t room) {
 }
 
 static void announce(const struct itr_campaign *campaign, size_t cell, uint64_t trial, uint32_t process, const char *folder) {
-    char title[256];
+    char title[ITR_TITLE_MAX];
     char path[2400];
     char name[64];
     struct itr_error error = {0};

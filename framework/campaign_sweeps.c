@@ -46,11 +46,17 @@ static enum itr_status write_sweep(const struct itr_campaign *campaign, size_t c
     return status;
 }
 
+/* Which code a runtime's start comes to depends on the handlers that it finds. */
+static bool same_handlers(const struct itr_cell *a, const struct itr_cell *b) {
+    return a->host_flags == b->host_flags && a->handler_flags == b->handler_flags && a->handles == b->handles;
+}
+
 /* An earlier sweep whose axis this one can have; `index` itself if there is none. */
 static size_t sweep_like(const struct itr_campaign *campaign, size_t index) {
     const struct itr_cell *cells = campaign->summary->cells;
     for (size_t k = 0; k < index; k++) {
         if (campaign->parts[k].sweep != NULL && campaign->parts[k].axis_of == k && itr_campaign_same_host(&cells[k], &cells[index]) &&
+            same_handlers(&cells[k], &cells[index]) &&
             cells[k].aim.point.role == cells[index].aim.point.role &&
             cells[k].aim.point.sweep == cells[index].aim.point.sweep) {
             return k;

@@ -35,8 +35,8 @@ static void count_rounds(const struct itr_campaign *campaign, struct itr_progres
 
 static void on_show(uv_timer_t *timer) {
     struct itr_campaign *campaign = timer->data;
-    char raw[256] = "";
-    char title[256];
+    char raw[ITR_TITLE_MAX] = "";
+    char title[ITR_TITLE_MAX];
     struct itr_progress_state state = {.title = title};
     uv_mutex_lock(&campaign->lock);
     for (size_t i = 0; i < campaign->summary->count; i++) {

@@ -1,7 +1,7 @@
 /* Reads and checks case.json: every key is known, every value of the right kind, or the file is
  * refused with a sentence. It does not know what can be run here. */
 #include "framework/casefile.h"
-#include "framework/casefile_values.h"
+#include "framework/casefile_parts.h"
 
 #include "framework/json.h"
 #include "framework/ledger.h"
@@ -15,86 +15,17 @@
 
 enum { FILE_MAX = 1 << 20 }; /* bytes of a case file */
 
-/* ---- variants ---- */
-
-static const struct itr_flag handler_flags[] = {
-    {"onstack", ITR_HANDLER_ONSTACK},
-    {"restart", ITR_HANDLER_RESTART},
-    {"nodefer", ITR_HANDLER_NODEFER},
-    {"resethand", ITR_HANDLER_RESETHAND},
-    {NULL, 0},
-};
-static const struct itr_flag host_flags[] = {
-    {"record-exceptions", ITR_HOST_RECORD_EXCEPTIONS},
-    {"no-handlers", ITR_HOST_NO_HANDLERS},
-    {"handlers-after-load", ITR_HOST_HANDLERS_AFTER_LOAD},
-    {"own-console", ITR_HOST_OWN_CONSOLE},
-    {NULL, 0},
-};
-
-#define ITR_VARIANT_KEYS                                                                           \
-    "host", "library", "function", "event", "delivery", "target", "at", "hold", "handler", "flags", \
-        "env", "expect"
-
-static enum itr_status read_variant(const struct itr_reader *reader, const json_t *object,
-                                    struct itr_variant *v) {
-    int expect = (int)v->expect;
-    enum itr_status status = ITR_OK;
-#define ITR_STEP(call)                                                                             \
-    if (status == ITR_OK) {                                                                        \
-        status = (call);                                                                           \
-    }
-    ITR_STEP(itr_read_string(reader, object, "host", false, &v->host))
-    ITR_STEP(itr_read_string(reader, object, "library", true, &v->library))
-    ITR_STEP(itr_read_string(reader, object, "function", true, &v->function))
-    ITR_STEP(itr_read_word(reader, object, "event", itr_event_of,
-                           "an event such as \"SIGPIPE\" or \"CTRL_C\", or null", true, &v->event))
-    ITR_STEP(itr_read_word(reader, object, "delivery", itr_delivery_of,
-                           "kill, tgkill, sigqueue, timer, console or ctrl-routine", false, &v->delivery))
-    ITR_STEP(itr_read_word(reader, object, "target", itr_target_of, "process, main, caller or init", false,
-                           &v->target))
-    ITR_STEP(itr_read_string(reader, object, "at", false, &v->at))
-    ITR_STEP(itr_read_duration(reader, object, "hold", &v->hold_ns))
-    ITR_STEP(itr_read_flags(reader, object, "handler", handler_flags,
-                            "a list of onstack, restart, nodefer, resethand", &v->handler_flags))
-    ITR_STEP(itr_read_flags(reader, object, "flags", host_flags,
-                            "a list of record-exceptions, no-handlers, handlers-after-load, own-console",
-                            &v->host_flags))
-    ITR_STEP(itr_read_environment(reader, object, "env", &v->environment))
-    ITR_STEP(itr_read_word(reader, object, "expect", itr_outcome_of, "an outcome such as \"delivered\"",
-                           false, &expect))
-    v->expect = (enum itr_outcome)expect;
-    return status;
+/* `*is` is -1 where the key is not there. */
+static enum itr_status read_truth(const struct itr_reader *reader, const json_t *object, const char *key, int *is) {
+    const json_t *value = json_object_get(object, key);
+    *is = value == NULL ? -1 : json_is_true(value) ? 1 : 0;
+    return value == NULL || json_is_boolean(value) ? ITR_OK : itr_bad_value(reader, key, "true or false");
 }
 
-static void release_variant(struct itr_variant *v) {
-    free(v->name);
-    free(v->host);
-    free(v->library);
-    free(v->function);
-    free(v->at);
-    itr_strings_release(&v->environment);
-    *v = (struct itr_variant){0};
-}
-
-static enum itr_status copy_variant(const struct itr_reader *reader, const struct itr_variant *from,
-                                    struct itr_variant *to) {
-    enum itr_status status = ITR_OK;
-    *to = *from;
-    to->name = to->host = to->library = to->function = to->at = NULL;
-    to->environment = (struct itr_strings){0};
-    ITR_STEP(itr_string_set(reader, &to->host, from->host))
-    ITR_STEP(itr_string_set(reader, &to->library, from->library))
-    ITR_STEP(itr_string_set(reader, &to->function, from->function))
-    ITR_STEP(itr_string_set(reader, &to->at, from->at))
-    for (size_t i = 0; i < from->environment.count; i++) {
-        ITR_STEP(itr_strings_add(reader, &to->environment, from->environment.items[i]))
-    }
-    return status;
-}
+/* ---- controls ---- */
 
 static enum itr_status read_controls(const struct itr_reader *outer, const json_t *root, struct itr_case *c) {
-    static const char *const keys[] = {ITR_VARIANT_KEYS, NULL};
+    static const char *const keys[] = {ITR_VARIANT_KEYS, "axes", NULL};
     json_t *map = json_object_get(root, "controls");
     const char *name = NULL;
     json_t *object = NULL;
@@ -115,9 +46,12 @@ static enum itr_status read_controls(const struct itr_reader *outer, const json_
         snprintf(where, sizeof where, "controls.%s", name);
         reader.where = where;
         enum itr_status status = itr_read_keys(&reader, object, keys);
-        ITR_STEP(copy_variant(&reader, &c->base, control))
+        int on_axes = 0;
+        ITR_STEP(itr_variant_copy(&reader, &c->base, control))
         ITR_STEP(itr_string_set(&reader, &control->name, name))
-        ITR_STEP(read_variant(&reader, object, control))
+        ITR_STEP(itr_variant_read(&reader, object, control))
+        ITR_STEP(read_truth(&reader, object, "axes", &on_axes))
+        control->on_axes = on_axes == 1;
         if (status != ITR_OK) {
             return status;
         }
@@ -127,13 +61,6 @@ static enum itr_status read_controls(const struct itr_reader *outer, const json_
 
 /* ---- points ---- */
 
-/* `*is` is -1 where the key is not there. */
-static enum itr_status read_truth(const struct itr_reader *reader, const json_t *object, const char *key, int *is) {
-    const json_t *value = json_object_get(object, key);
-    *is = value == NULL ? -1 : json_is_true(value) ? 1 : 0;
-    return value == NULL || json_is_boolean(value) ? ITR_OK : itr_bad_value(reader, key, "true or false");
-}
-
 /* Whether a place can have a gate at all is the same for every library. */
 static enum itr_status check_gate(const struct itr_reader *reader, const struct itr_case_point *named) {
     struct itr_point point;
@@ -142,10 +69,14 @@ static enum itr_status check_gate(const struct itr_reader *reader, const struct 
     return fits ? ITR_OK : itr_bad_value(reader, "gate", "false, or a point SYMBOL[+OFFSET][@THREAD], the first time, for it");
 }
 
-static enum itr_status check_point(const struct itr_reader *reader, const char *key, const char *at) {
+static enum itr_status check_spelling(const struct itr_reader *reader, const char *key, const char *at) {
     struct itr_point point;
     struct itr_error why = {0};
     return itr_point_parse(at, &point, &why) == ITR_OK ? ITR_OK : itr_bad_value(reader, key, why.text);
+}
+
+enum itr_status itr_point_check(const struct itr_reader *reader, const struct itr_case *c, const char *key, const char *at) {
+    return itr_case_point_named(c, at) != NULL ? ITR_OK : check_spelling(reader, key, at);
 }
 
 static enum itr_status read_points(const struct itr_reader *outer, const json_t *root, struct itr_case *c) {
@@ -189,7 +120,7 @@ static enum itr_status read_points(const struct itr_reader *outer, const json_t 
         if (status == ITR_OK && point->at == NULL) {
             status = itr_bad_value(&reader, "at", "a fire point");
         }
-        ITR_STEP(check_point(&reader, "at", point->at))
+        ITR_STEP(check_spelling(&reader, "at", point->at))
         ITR_STEP(check_gate(&reader, point))
         if (status != ITR_OK) {
             return status;
@@ -224,8 +155,7 @@ static enum itr_status read_rate(const struct itr_reader *reader, const json_t *
 static enum itr_status check_names(const struct itr_reader *reader, const struct itr_case *c,
                                    const struct itr_known *known) {
     for (size_t i = 0; i < known->at.count; i++) {
-        const char *at = known->at.items[i];
-        if (itr_case_point_named(c, at) == NULL && check_point(reader, "at", at) != ITR_OK) {
+        if (itr_point_check(reader, c, "at", known->at.items[i]) != ITR_OK) {
             return ITR_E_FORMAT;
         }
     }
@@ -246,7 +176,7 @@ static enum itr_status check_names(const struct itr_reader *reader, const struct
 
 static enum itr_status read_known(const struct itr_reader *outer, const json_t *root, struct itr_case *c) {
     static const char *const keys[] = {"go",   "system", "at",     "controls", "outcome",
-                                       "rate", "thread", "note",   "signature", "gate", NULL};
+                                       "rate", "thread", "note",   "signature", "gate", "where", NULL};
     const json_t *list = json_object_get(root, "known");
     if (list == NULL) {
         return ITR_OK;
@@ -283,6 +213,7 @@ static enum itr_status read_known(const struct itr_reader *outer, const json_t *
         known->gate = gate < 0 ? ITR_KNOWN_ALL : gate > 0 ? ITR_KNOWN_AT_GATES : ITR_KNOWN_NO_GATES;
         known->outcome = outcome >= 0 ? (enum itr_outcome)outcome : ITR_OUTCOME_LOST;
         ITR_STEP(check_names(&reader, c, known))
+        ITR_STEP(itr_where_read(&reader, c, object, "where", &known->where))
         if (status != ITR_OK) {
             return status;
         }
@@ -292,21 +223,27 @@ static enum itr_status read_known(const struct itr_reader *outer, const json_t *
 
 /* ---- the file ---- */
 
-static enum itr_status read_systems(const struct itr_reader *reader, const json_t *root, struct itr_case *c) {
+enum itr_status itr_systems_read(const struct itr_reader *reader, const json_t *object, const char *key, bool *on_linux,
+                                 bool *on_windows) {
     struct itr_strings systems = {0};
-    enum itr_status status = itr_read_strings(reader, root, "os", &systems);
+    enum itr_status status = itr_read_strings(reader, object, key, &systems);
+    bool found[2] = {false, false};
     for (size_t i = 0; i < systems.count && status == ITR_OK; i++) {
         if (strcmp(systems.items[i], "linux") == 0) {
-            c->on_linux = true;
+            found[0] = true;
         } else if (strcmp(systems.items[i], "windows") == 0) {
-            c->on_windows = true;
+            found[1] = true;
         } else {
-            status = itr_bad_value(reader, "os", "a list of linux and windows");
+            status = itr_bad_value(reader, key, "a list of linux and windows");
         }
     }
     itr_strings_release(&systems);
-    if (status == ITR_OK && !c->on_linux && !c->on_windows) {
-        status = itr_bad_value(reader, "os", "a list of linux and windows, not empty");
+    if (status == ITR_OK && json_object_get(object, key) != NULL) {
+        *on_linux = found[0];
+        *on_windows = found[1];
+    }
+    if (status == ITR_OK && !*on_linux && !*on_windows) {
+        status = itr_bad_value(reader, key, "a list of linux and windows, not empty");
     }
     return status;
 }
@@ -315,21 +252,17 @@ static enum itr_status check_base(const struct itr_reader *reader, const struct 
     if (c->base.host == NULL) {
         return itr_bad_value(reader, "host", "the name of a host program");
     }
-    if (itr_case_point_named(c, c->base.at) == NULL && check_point(reader, "at", c->base.at) != ITR_OK) {
-        return ITR_E_FORMAT;
-    }
+    enum itr_status status = itr_point_check(reader, c, "at", c->base.at);
     for (size_t i = 0; i < c->control_count; i++) {
-        const char *at = c->controls[i].at;
-        if (itr_case_point_named(c, at) == NULL && check_point(reader, "controls", at) != ITR_OK) {
-            return ITR_E_FORMAT;
-        }
+        ITR_STEP(itr_point_check(reader, c, "controls", c->controls[i].at))
     }
-    return ITR_OK;
+    return status;
 }
 
 static enum itr_status read_root(const struct itr_reader *reader, const json_t *root, struct itr_case *c) {
     static const char *const keys[] = {"format", "summary", "threads", "os",     "points", "controls", "known",
-                                       "labels", "deadline", "quiet",  "ctest", ITR_VARIANT_KEYS, NULL};
+                                       "labels", "deadline", "quiet",  "ctest",  "group", "axes", "exclude", "expectations",
+                                       ITR_VARIANT_KEYS, NULL};
     enum itr_status status = itr_read_keys(reader, root, keys);
     if (status == ITR_OK && json_integer_value(json_object_get(root, "format")) != ITR_CASE_FORMAT) {
         status = itr_bad_value(reader, "format", "1");
@@ -345,16 +278,17 @@ static enum itr_status read_root(const struct itr_reader *reader, const json_t *
     ITR_STEP(c->summary != NULL ? ITR_OK : itr_bad_value(reader, "summary", "one sentence"))
     ITR_STEP(itr_read_strings(reader, root, "threads", &c->threads))
     ITR_STEP(itr_read_strings(reader, root, "labels", &c->labels))
-    ITR_STEP(read_systems(reader, root, c))
+    ITR_STEP(itr_read_word(reader, root, "group", itr_group_of, ITR_GROUP_NAMES, false, &c->group))
+    ITR_STEP(itr_systems_read(reader, root, "os", &c->on_linux, &c->on_windows))
     ITR_STEP(itr_read_duration(reader, root, "deadline", &c->deadline_ns))
     ITR_STEP(itr_read_duration(reader, root, "quiet", &c->quiet_ns))
-    ITR_STEP(read_variant(reader, root, &c->base))
+    ITR_STEP(itr_variant_read(reader, root, &c->base))
     ITR_STEP(read_points(reader, root, c))
     ITR_STEP(read_controls(reader, root, c))
     ITR_STEP(check_base(reader, c))
+    ITR_STEP(itr_axes_read(reader, root, c))
     ITR_STEP(read_known(reader, root, c))
     return status;
-#undef ITR_STEP
 }
 
 /* The folder's own name: its last component, whether a separator ends the path or not. */
@@ -418,9 +352,9 @@ void itr_case_release(struct itr_case *c) {
     free(c->summary);
     itr_strings_release(&c->threads);
     itr_strings_release(&c->labels);
-    release_variant(&c->base);
+    itr_variant_release(&c->base);
     for (size_t i = 0; i < c->control_count; i++) {
-        release_variant(&c->controls[i]);
+        itr_variant_release(&c->controls[i]);
     }
     for (size_t i = 0; i < c->point_count; i++) {
         free(c->points[i].name);
@@ -435,6 +369,7 @@ void itr_case_release(struct itr_case *c) {
         free(c->known[i].thread);
         free(c->known[i].note);
     }
+    itr_axes_release(c);
     free(c->controls);
     free(c->points);
     free(c->known);

@@ -4,6 +4,7 @@
 
 #include "framework/error.h"
 #include "framework/event.h"
+#include "framework/group.h"
 #include "framework/outcome.h"
 
 #include <stdbool.h>
@@ -13,7 +14,29 @@
 #define ITR_CASE_FORMAT 1
 
 enum {
-    ITR_CASE_STRINGS_MAX = 64, /* entries of any list in a case file */
+    ITR_CASE_STRINGS_MAX = 64,    /* entries of any list in a case file */
+    ITR_AXES_MAX = 6,             /* of a case */
+    ITR_AXIS_VALUES_MAX = 64,     /* of an axis: the bits of a mask in struct itr_axes_where */
+    ITR_COMBINATIONS_MAX = 4096,  /* of a case, those that are left out included */
+    ITR_AXIS_VARIABLES_MAX = 8,   /* environment that one value sets */
+    ITR_AXIS_NAME_MAX = 24,       /* bytes of an axis's name */
+    ITR_AXIS_VALUE_NAME_MAX = 48, /* and of a value's */
+};
+
+/* The keys that say what is run, as bits. */
+enum {
+    ITR_SETS_HOST = 1u << 0,
+    ITR_SETS_LIBRARY = 1u << 1,
+    ITR_SETS_FUNCTION = 1u << 2,
+    ITR_SETS_EVENT = 1u << 3,
+    ITR_SETS_DELIVERY = 1u << 4,
+    ITR_SETS_TARGET = 1u << 5,
+    ITR_SETS_AT = 1u << 6,
+    ITR_SETS_HOLD = 1u << 7,
+    ITR_SETS_HANDLER = 1u << 8,
+    ITR_SETS_FLAGS = 1u << 9,
+    ITR_SETS_ENVIRONMENT = 1u << 10,
+    ITR_SETS_EXPECT = 1u << 11,
 };
 
 struct itr_strings {
@@ -21,9 +44,12 @@ struct itr_strings {
     size_t count;
 };
 
-/* One way to run a case: the case itself, or one of its controls (the case with changes). */
+/* One way to run a case: the case itself, one of its controls (the case with changes), or the changes that a value of an axis
+ * stands for, where only what `sets` names has a meaning. */
 struct itr_variant {
-    char *name;    /* NULL: the case itself; else the control's name */
+    char *name;    /* NULL: the case itself, or changes; else the control's name */
+    uint32_t sets; /* ITR_SETS_…: the keys that its own object has */
+    bool on_axes;  /* a control that is run in every combination, not in the base one alone */
     char *host;    /* program of the build's libexec folder, without suffix */
     char *library; /* library's name without suffix; NULL: none is loaded */
     char *function; /* called once after the load; NULL: none */
@@ -48,6 +74,35 @@ struct itr_case_point {
     bool gate;    /* fired at by the host's gate, not by a debugger */
 };
 
+/* A named value of an axis: what of the case it changes, and where there is such a value. */
+struct itr_case_axis_value {
+    char *name;
+    struct itr_variant changes;
+    bool on_linux;
+    bool on_windows;
+    char *go; /* version range; NULL: every version */
+};
+
+/* What a case is run with in several ways, its usual value first. */
+struct itr_case_axis {
+    char *name;
+    struct itr_case_axis_value *values;
+    size_t count;
+    uint32_t sets; /* keys that any of its values changes; no other axis changes them, but for env and its other variables */
+};
+
+/* Some of the combinations: bit V of `values[A]` lets the axis A have its value V. 0: any. */
+struct itr_axes_where {
+    uint64_t values[ITR_AXES_MAX];
+};
+
+/* What a good trial of some combinations ends in. */
+struct itr_expectation {
+    struct itr_axes_where where;
+    enum itr_outcome expect;
+    char *note; /* who says so */
+};
+
 /* In which trials at exact points a known failure shows. */
 enum itr_known_gate {
     ITR_KNOWN_ALL,        /* both kinds */
@@ -61,6 +116,7 @@ struct itr_known {
     char *system;  /* "linux", "wine", "windows"; NULL: each the case runs on */
     struct itr_strings at;       /* point names; empty: every point */
     struct itr_strings controls; /* controls it shows in too; empty: only in the case itself */
+    struct itr_axes_where where;      /* combinations it shows in */
     enum itr_known_gate gate;
     enum itr_outcome outcome;
     char *signature; /* pattern with `*`; NULL: every signature of that outcome */
@@ -74,6 +130,7 @@ struct itr_case {
     char *name;   /* the folder's name */
     char *folder; /* absolute path */
     char *summary;
+    int group; /* enum itr_group */
     struct itr_strings threads; /* public threads */
     bool on_linux;
     bool on_windows;
@@ -82,6 +139,12 @@ struct itr_case {
     size_t control_count;
     struct itr_case_point *points;
     size_t point_count;
+    struct itr_case_axis *axes;
+    size_t axis_count;
+    struct itr_axes_where *excludes; /* combinations that make no sense */
+    size_t exclude_count;
+    struct itr_expectation *expectations; /* the last one that holds counts */
+    size_t expectation_count;
     struct itr_known *known;
     size_t known_count;
     struct itr_strings labels;
@@ -101,5 +164,11 @@ void itr_case_release(struct itr_case *c);
 const struct itr_variant *itr_case_control(const struct itr_case *c, const char *name);
 /* The point of that name, NULL if the case names none such. */
 const struct itr_case_point *itr_case_point_named(const struct itr_case *c, const char *name);
+
+/* The axis of that name, and its value of that name: an index, or -1 if there is none. */
+int itr_case_axis_named(const struct itr_case *c, const char *name);
+int itr_case_axis_value_named(const struct itr_case_axis *axis, const char *name);
+/* The axis whose values change one of these keys (ITR_SETS_…); NULL if there is none. */
+const struct itr_case_axis *itr_case_axis_of(const struct itr_case *c, uint32_t sets);
 
 #endif

@@ -12,13 +12,40 @@ void itr_cell_go(const struct itr_cell *cell, char *out, size_t room) {
     snprintf(out, room, "%.*s%s%s", length, cell->go, label[0] != '\0' ? " " : "", label);
 }
 
+void itr_cell_axes(const struct itr_cell *cell, char out[ITR_COMBINATION_TEXT_MAX]) {
+    memcpy(out, cell->axes, sizeof cell->axes);
+    for (char *at = out; *at != '\0'; at++) {
+        *at = *at == '\n' ? ' ' : *at;
+    }
+}
+
+void itr_cell_name(const struct itr_cell *cell, char *out, size_t room) {
+    char axes[ITR_COMBINATION_TEXT_MAX];
+    itr_cell_axes(cell, axes);
+    snprintf(out, room, "%s%s%s%s%s", cell->case_name, axes[0] ? " " : "", axes, cell->control[0] ? " / " : "", cell->control);
+}
+
+void itr_cell_place(const struct itr_cell *cell, char *out, size_t room) {
+    char axes[ITR_COMBINATION_TEXT_MAX];
+    itr_cell_axes(cell, axes);
+    snprintf(out, room, "%s%s%s", cell->aim.event == ITR_EVENT_NONE ? "no event" : cell->at, axes[0] ? " " : "", axes);
+}
+
 void itr_cell_title(const struct itr_cell *cell, char *out, size_t room) {
     char go[sizeof cell->go + sizeof cell->arm];
+    char axes[ITR_COMBINATION_TEXT_MAX];
     itr_cell_go(cell, go, sizeof go);
-    snprintf(out, room, "%s%s%s at %s%s%s, %s%s%s", cell->case_name, cell->control[0] ? " control " : "",
-             cell->control, cell->aim.event == ITR_EVENT_NONE ? "no point" : cell->at, go[0] ? ", " : "",
-             go, cell->system, cell->debugged ? ", debugged" : cell->aim.gate ? ", gate" : "",
+    itr_cell_axes(cell, axes);
+    snprintf(out, room, "%s%s%s%s%s at %s%s%s, %s%s%s", cell->case_name, axes[0] ? " " : "", axes,
+             cell->control[0] ? " control " : "", cell->control, cell->aim.event == ITR_EVENT_NONE ? "no point" : cell->at,
+             go[0] ? ", " : "", go, cell->system, cell->debugged ? ", debugged" : cell->aim.gate ? ", gate" : "",
              cell->record[0] ? ", recorded" : "");
+}
+
+bool itr_cell_is_same(const struct itr_cell *a, const struct itr_cell *b) {
+    return strcmp(a->case_name, b->case_name) == 0 && strcmp(a->control, b->control) == 0 && strcmp(a->axes, b->axes) == 0 &&
+           strcmp(a->at, b->at) == 0 && strcmp(a->go, b->go) == 0 && strcmp(a->arm, b->arm) == 0 &&
+           strcmp(a->library, b->library) == 0 && strcmp(a->environment, b->environment) == 0 && strcmp(a->system, b->system) == 0;
 }
 
 void itr_cell_system(const struct itr_cell *cell, char *out, size_t room) {
@@ -75,6 +102,22 @@ static json_t *lines_to_json(const char *lines) {
     return list;
 }
 
+json_t *itr_cell_axes_to_json(const struct itr_cell *cell) {
+    json_t *object = json_object();
+    for (const char *at = cell->axes; *at != '\0';) {
+        char name[ITR_COMBINATION_TEXT_MAX];
+        size_t length = strcspn(at, "\n");
+        size_t split = strcspn(at, "=\n");
+        snprintf(name, sizeof name, "%.*s", (int)split, at);
+        if (split == length || json_object_set_new(object, name, json_stringn(at + split + 1, length - split - 1)) != 0) {
+            json_decref(object);
+            return NULL;
+        }
+        at += length + (at[length] == '\n' ? 1 : 0);
+    }
+    return object;
+}
+
 static json_t *known_to_json(const struct itr_cell *cell) {
     json_t *list = json_array();
     for (size_t i = 0; i < cell->known_count; i++) {
@@ -93,7 +136,7 @@ static json_t *known_to_json(const struct itr_cell *cell) {
 json_t *itr_cell_to_json(const struct itr_cell *cell) {
     return json_pack(
         "{s:s, s:o, s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:o, s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:s, s:o, s:I, s:I, "
-        "s:I, s:I, s:I, s:I, s:b, s:o, s:o, s:b, s:o, s:o, s:o}",
+        "s:I, s:I, s:I, s:I, s:b, s:o, s:o, s:b, s:o, s:o, s:o, s:o}",
         "case", cell->case_name, "control", string_or_null(cell->control), "go", string_or_null(cell->go), "system",
         cell->system, "event", itr_event_name((uint32_t)cell->aim.event), "handles", itr_event_name((uint32_t)cell->handles), "delivery",
         itr_delivery_name((uint32_t)cell->aim.delivery), "target", itr_target_name((uint32_t)cell->aim.target), "at",
@@ -106,7 +149,7 @@ json_t *itr_cell_to_json(const struct itr_cell *cell) {
         (json_int_t)cell->first_trial, "count", (json_int_t)cell->count, "init_p50_ns", (json_int_t)cell->init_p50_ns,
         "init_p95_ns", (json_int_t)cell->init_p95_ns, "chaos", (int)cell->chaos, "watch", lines_to_json(cell->watch),
         "skipped", string_or_null(cell->skip), "gate", (int)cell->aim.gate, "record", string_or_null(cell->record), "arm",
-        string_or_null(cell->arm), "go_label", string_or_null(cell->go_label));
+        string_or_null(cell->arm), "go_label", string_or_null(cell->go_label), "axes", itr_cell_axes_to_json(cell));
 }
 
 /* ---- back ---- */
@@ -249,6 +292,24 @@ static bool get_arm(const json_t *object, struct itr_cell *cell) {
            (json_object_get(object, "go_label") == NULL || get_string(object, "go_label", cell->go_label, sizeof cell->go_label));
 }
 
+static bool get_axes(const json_t *object, struct itr_cell *cell) {
+    json_t *axes = json_object_get(object, "axes");
+    const char *name = NULL;
+    json_t *value = NULL;
+    size_t used = 0;
+    json_object_foreach(axes, name, value) {
+        const char *text = json_string_value(value);
+        size_t room = sizeof cell->axes - used;
+        bool is_line = text != NULL && name[0] != '\0' && strpbrk(name, "=\n") == NULL && strchr(text, '\n') == NULL;
+        int wrote = is_line ? snprintf(cell->axes + used, room, "%s%s=%s", used > 0 ? "\n" : "", name, text) : -1;
+        if (wrote < 0 || (size_t)wrote >= room) {
+            return false;
+        }
+        used += (size_t)wrote;
+    }
+    return axes == NULL || json_is_object(axes);
+}
+
 static bool get_recorder(const json_t *object, struct itr_cell *cell) {
     return json_object_get(object, "record") == NULL ||
            (get_string(object, "record", cell->record, sizeof cell->record) &&
@@ -278,7 +339,7 @@ enum itr_status itr_cell_from_json(const json_t *json, struct itr_cell *cell, st
                 get_number32(json, "handler_flags", &cell->handler_flags) && json_is_boolean(debugged) &&
                 json_is_boolean(chaos) && json_is_boolean(gate) && get_lines(json_object_get(json, "watch"), cell->watch, sizeof cell->watch) &&
                 get_string(json, "skipped", cell->skip, sizeof cell->skip) &&
-                get_recorder(json, cell) && get_arm(json, cell) &&
+                get_recorder(json, cell) && get_arm(json, cell) && get_axes(json, cell) &&
                 get_number(json, "deadline_ns", &cell->deadline_ns) && get_number(json, "quiet_ns", &cell->quiet_ns) &&
                 get_number(json, "first_trial", &cell->first_trial) && get_number(json, "count", &cell->count) &&
                 get_number(json, "init_p50_ns", &cell->init_p50_ns) &&

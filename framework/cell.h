@@ -5,6 +5,7 @@
 
 #include "framework/arm.h"
 #include "framework/casefile.h"
+#include "framework/combination.h"
 #include "framework/plan.h"
 
 #include <jansson.h>
@@ -25,6 +26,7 @@ enum { ITR_CELL_KNOWN_MAX = 8 };
 struct itr_cell {
     char case_name[ITR_NAME_MAX];
     char control[ITR_NAME_MAX]; /* "" for the case itself */
+    char axes[ITR_COMBINATION_TEXT_MAX]; /* "AXIS=VALUE" lines, separated by newlines; "": the case has no axes */
     char go[32];                /* "" where no Go library is loaded */
     char go_label[ITR_ARM_LABEL_MAX]; /* a GOROOT of its own that nothing changes, for people: its folder, or the arm's name; "": else */
     char arm[ITR_ARM_LABEL_MAX]; /* what changes that Go's libraries, for people; "": nothing does */
@@ -55,14 +57,29 @@ struct itr_cell {
     uint64_t init_p95_ns;
 };
 
-/* "sigurg-during-init at pthread_create#3, go1.19.8, linux" and the like, for people. */
+/* Bytes that no title is longer than. */
+enum { ITR_PLACE_MAX = ITR_AT_MAX + ITR_COMBINATION_TEXT_MAX + 8 };
+enum { ITR_TITLE_MAX = 2 * ITR_NAME_MAX + ITR_COMBINATION_TEXT_MAX + ITR_AT_MAX + ITR_ARM_LABEL_MAX + 128 };
+
+/* "sigurg-during-init handler=after at pthread_create#3, go1.19.8, linux" and the like, for people. */
 void itr_cell_title(const struct itr_cell *cell, char *out, size_t room);
 /* The Go and what changes it, without the digits of a folder: "go1.26.10", "go1.26.10 needm-waits"; of a GOROOT of its own that
  * nothing changes what tells it from the released one, "go1.26.10 my-goroot". */
 void itr_cell_go(const struct itr_cell *cell, char *out, size_t room);
+/* "sigurg-during-init handler=after / plain-library": the case, the values of its axes, the control. */
+void itr_cell_name(const struct itr_cell *cell, char *out, size_t room);
+/* "handler=after event=SIGURG"; "" without axes. */
+void itr_cell_axes(const struct itr_cell *cell, char out[ITR_COMBINATION_TEXT_MAX]);
+/* Where a row of a table is fired, and with what values of its axes: "W1", "time handler=after event=SIGURG"; "no event" where none is. */
+void itr_cell_place(const struct itr_cell *cell, char *out, size_t room);
 /* The system and, shortly, in what way the hosts run: "linux", "linux dbg", "wine gate", "linux rr". */
 void itr_cell_system(const struct itr_cell *cell, char *out, size_t room);
 
+/* Do both say the same of what is run, where and with which Go? Not looked at: counts, measured times, known failures. */
+bool itr_cell_is_same(const struct itr_cell *a, const struct itr_cell *b);
+
+/* {"handler": "after"}. New reference; NULL when memory is out. */
+json_t *itr_cell_axes_to_json(const struct itr_cell *cell);
 /* New reference; NULL when memory is out. */
 json_t *itr_cell_to_json(const struct itr_cell *cell);
 /* Reads back what itr_cell_to_json() wrote. */

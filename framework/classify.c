@@ -268,6 +268,15 @@ static bool is_fatal(struct facts *facts) {
     return true;
 }
 
+/* What the host itself saw of a promise that was broken. */
+static void describe_check(struct facts *facts) {
+    const struct itr_checks *checks = &facts->ledger->checks;
+    char clean[ITR_DETAIL_MAX];
+    itr_escape_into(clean, sizeof clean, ITR_ESCAPE_TERMINAL, checks->text, strlen(checks->text));
+    describe(facts, "%" PRIu32 " of %" PRIu32 " checks failed, first %s: %s", checks->broken, checks->made,
+             checks->name[0] != '\0' ? checks->name : "one without a name", clean);
+}
+
 /* No event was there yet: whatever made the host hang (under Wine 8 the debugger's own breakpoint can, see
  * platform/windows/debug_trace.c), it says nothing of the event. */
 static bool hung_before_point(const struct facts *facts) {
@@ -289,6 +298,19 @@ static bool is_hang(struct facts *facts) {
     if (facts->ledger->handled_count == 0) {
         describe(facts, "the host's handler was never entered");
     }
+    if (facts->ledger->checks.broken > 0) {
+        describe_check(facts);
+    }
+    return true;
+}
+
+static bool is_check_failed(struct facts *facts) {
+    const struct itr_checks *checks = &facts->ledger->checks;
+    if (checks->broken == 0) {
+        return false;
+    }
+    sign(facts, "check-failed%s%s", checks->name[0] != '\0' ? " " : "", checks->name);
+    describe_check(facts);
     return true;
 }
 
@@ -315,11 +337,19 @@ static void describe_gate(struct facts *facts) {
     }
 }
 
+/* No event was to come: the host looked for itself whether all was well, and came to its end. */
+static bool is_passed(const struct facts *facts) {
+    return facts->plan->request.shot_count == 0 && facts->ledger->checks.made > 0 && facts->seen->end == ITR_END_EXIT;
+}
+
 static bool is_not_fired(struct facts *facts) {
     if (facts->sent == facts->plan->request.shot_count && facts->sent > 0) {
         return false;
     }
     if (facts->plan->request.shot_count == 0) {
+        if (is_passed(facts)) {
+            return false;
+        }
         sign(facts, "not-fired");
         return true;
     }
@@ -419,13 +449,14 @@ void itr_classify(const struct itr_plan *plan, const struct itr_observation *see
         {ITR_OUTCOME_TOOL_ERROR, is_tool_error}, {ITR_OUTCOME_LEDGER_DAMAGED, is_ledger_damaged},
         {ITR_OUTCOME_GARBAGE, is_garbage},       {ITR_OUTCOME_CRASH, is_crash},
         {ITR_OUTCOME_FATAL, is_fatal},           {ITR_OUTCOME_HANG, is_hang},
+        {ITR_OUTCOME_CHECK_FAILED, is_check_failed},
         {ITR_OUTCOME_WRONG_EXIT, is_wrong_exit}, {ITR_OUTCOME_NOT_FIRED, is_not_fired},
         {ITR_OUTCOME_LOST, is_lost},
     };
     struct facts facts = {
         .plan = plan, .seen = seen, .ledger = &seen->ledger, .modules = modules, .out = result};
 
-    *result = (struct itr_classification){.outcome = ITR_OUTCOME_DELIVERED};
+    *result = (struct itr_classification){0};
     facts.message = find_message(seen);
     if (seen->ledger_sound) {
         facts.exception = itr_first_exception(&seen->ledger);
@@ -439,4 +470,5 @@ void itr_classify(const struct itr_plan *plan, const struct itr_observation *see
             return;
         }
     }
+    result->outcome = is_passed(&facts) ? ITR_OUTCOME_PASSED : ITR_OUTCOME_DELIVERED;
 }

@@ -204,12 +204,6 @@ static enum itr_status make_cells(struct comparing *comparing, struct itr_error 
 
 /* ---- going on with one that was cut short ---- */
 
-static bool is_same_cell(const struct itr_cell *a, const struct itr_cell *b) {
-    return strcmp(a->case_name, b->case_name) == 0 && strcmp(a->control, b->control) == 0 && strcmp(a->at, b->at) == 0 &&
-           strcmp(a->go, b->go) == 0 && strcmp(a->arm, b->arm) == 0 && strcmp(a->library, b->library) == 0 && strcmp(a->environment, b->environment) == 0 &&
-           strcmp(a->system, b->system) == 0;
-}
-
 /* What decides, with the cells, which trials are taken and what they are called: another plan would give a trial's number to
  * another trial. The keys are the options' names. */
 static json_t *plan_of(const struct itr_compare_options *options) {
@@ -254,7 +248,7 @@ static enum itr_status read_resumed(struct comparing *comparing, struct itr_camp
     for (size_t i = 0; same && i < comparing->cells.count && status == ITR_OK; i++) {
         struct itr_cell cell;
         status = itr_cell_from_json(json_array_get(list, i), &cell, err);
-        same = status == ITR_OK && is_same_cell(&cell, &comparing->cells.items[i]);
+        same = status == ITR_OK && itr_cell_is_same(&cell, &comparing->cells.items[i]);
         if (same) {
             comparing->cells.items[i] = cell;
         }

@@ -123,6 +123,20 @@ static int show(struct locating *locating) {
     return code;
 }
 
+/* Does the case itself say, by an axis, how or to which thread its event is sent? */
+static bool aims_by_axis(const struct itr_options *options, const struct itr_layout *layout) {
+    struct itr_case c;
+    struct itr_error ignored = {0};
+    bool aims = false;
+    for (size_t i = 0; i < options->words.count && !aims; i++) {
+        if (itr_find_case(options, layout, options->words.items[i], &c, &ignored) == ITR_OK) {
+            aims = itr_case_axis_of(&c, ITR_SETS_DELIVERY | ITR_SETS_TARGET) != NULL;
+            itr_case_release(&c);
+        }
+    }
+    return aims;
+}
+
 /* Where neither case nor command line aims at a thread, both that matter are tried: the one that loads the
  * library, and the library's first own. */
 static enum itr_status select_cells(const struct itr_options *options, const struct itr_layout *layout, const char *arm,
@@ -134,7 +148,8 @@ static enum itr_status select_cells(const struct itr_options *options, const str
     selection.count = options->has_count ? options->count : 2;
     enum itr_status status = itr_run_cells(options, layout, &selection, cells, err);
     bool free_choice = status == ITR_OK && cells->count > 0 && options->target == NULL && options->delivery == NULL &&
-                       itrp_capabilities()->signals && cells->items[0].aim.target == ITR_TARGET_PROCESS;
+                       itrp_capabilities()->signals && cells->items[0].aim.target == ITR_TARGET_PROCESS &&
+                       !aims_by_axis(options, layout);
     if (!free_choice) {
         return status;
     }

@@ -39,8 +39,8 @@ static enum itr_status check(const struct itr_options *options, struct itr_error
     if (options->alpha >= 1) {
         return itr_fail(err, ITR_E_USAGE, 0, "--alpha: expected a chance between 0 and 1");
     }
-    if (options->resume && (options->at.count > 0 || options->go.count > 0 || options->has_count || options->control_count > 0)) {
-        return itr_fail(err, ITR_E_USAGE, 0, "--resume goes on with the campaign's own points, versions and counts: no --at, --go, --count or --control-count goes with it");
+    if (options->resume && (options->axes != NULL || options->axis.count > 0 || options->at.count > 0 || options->go.count > 0 || options->has_count || options->control_count > 0)) {
+        return itr_fail(err, ITR_E_USAGE, 0, "--resume goes on with the campaign's own points, versions and counts: no --at, --axes, --axis, --go, --count or --control-count goes with it");
     }
     return itr_run_check(options, err);
 }

@@ -44,6 +44,7 @@ static enum itr_status select_one(const struct making *making, const struct spot
     selection.environment = with_environment ? *arm->environment : (struct itr_strings){0};
     selection.count = 0; /* the rounds say how many */
     selection.control_count = 0;
+    selection.axis = guard ? (struct itr_strings){0} : selection.axis;
     selection.event = guard ? NULL : selection.event;
     selection.delivery = guard ? NULL : selection.delivery;
     selection.target = guard ? NULL : selection.target;
@@ -188,6 +189,9 @@ static enum itr_status add_points(const struct making *making) {
     }
     if (asked->count > 0) {
         return status;
+    }
+    if (itr_case_axis_of(making->c, ITR_SETS_AT) != NULL) { /* the combination says where */
+        return add_group(making, &spot);
     }
     struct located *located = calloc(SPOTS_MAX, sizeof *located);
     if (located == NULL) {

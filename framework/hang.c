@@ -99,6 +99,53 @@ static void add_init_wait(const struct scene *scene, struct itr_text *out) {
     }
 }
 
+/* ---- a call into Go that waits ---- */
+
+enum { CALLS_TOLD_MAX = 4 };
+
+/* Where the library's own code came to wait: the innermost certain frame that is none of the runtime's, or of the
+ * packages that locks are made of. NULL: there is none above the call. */
+static const char *waiting_function(const struct scene *scene, const struct itr_stack *stack, uint32_t call) {
+    static const char *const machinery[] = {"runtime.", "sync.", "internal/"};
+    for (uint32_t i = 0; i < call; i++) {
+        const char *name = itr_frame_function(scene->process, &stack->frames[i]);
+        bool own = !stack->frames[i].guessed && name[0] != '\0';
+        for (size_t k = 0; own && k < sizeof machinery / sizeof machinery[0]; k++) {
+            own = strncmp(name, machinery[k], strlen(machinery[k])) != 0;
+        }
+        if (own) {
+            return name;
+        }
+    }
+    return NULL;
+}
+
+static bool add_call_wait_of(const struct scene *scene, const struct itr_target_thread *thread, struct itr_text *out) {
+    const struct itr_goroutine *one = itr_stacks_goroutine_of(scene->stacks, thread);
+    bool missing;
+    if (one == NULL || one->stack == NULL || one->status != ITR_GOROUTINE_WAITING || one->wait_reason[0] == '\0' ||
+        waits_for_init(scene, one, &missing)) {
+        return false;
+    }
+    uint32_t call = frame_of(scene, one->stack, "runtime.cgocallbackg1", 0);
+    const char *function = call < one->stack->count ? waiting_function(scene, one->stack, call) : NULL;
+    if (function == NULL) {
+        return false;
+    }
+    add_thread(out, thread);
+    itr_text_printf(out, " has called into Go (goroutine %" PRIu64 "), which waits (%s) in ", one->id, one->wait_reason);
+    itr_text_escape(out, ITR_ESCAPE_TERMINAL, function, strlen(function));
+    itr_text_add(out, "; ");
+    return true;
+}
+
+static void add_call_waits(const struct scene *scene, struct itr_text *out) {
+    int told = 0;
+    for (size_t i = 0; i < scene->stacks->thread_count && told < CALLS_TOLD_MAX; i++) {
+        told += add_call_wait_of(scene, &scene->process->threads[i], out) ? 1 : 0;
+    }
+}
+
 /* ---- a call that waits for the runtime ---- */
 
 static void add_first_call_wait(const struct scene *scene, struct itr_text *out) {
@@ -164,6 +211,7 @@ bool itr_hang_explain(const struct itr_stacks *stacks, const struct itr_target_p
     add_init_wait(&scene, &text);
     add_console_lock(&scene, &text);
     add_first_call_wait(&scene, &text);
+    add_call_waits(&scene, &text);
     bool found = text.length > 2;
     if (room > 0) {
         out[0] = '\0';

@@ -136,6 +136,22 @@ static void check_actions(struct check *check, const struct itr_ledger_request *
     }
 }
 
+/* The name becomes a word of signatures, so it must be one. */
+static void check_checks(struct check *check, const struct itr_checks *checks) {
+    size_t length = 0;
+    check_time(check, "a broken promise", checks->broken_ns);
+    while (length < sizeof checks->name && checks->name[length] != '\0') {
+        char c = checks->name[length++];
+        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-')) {
+            damaged(check, "the name of a broken promise has a character that is none of a-z, 0-9 and '-'");
+            return;
+        }
+    }
+    if (length == sizeof checks->name) {
+        damaged(check, "the name of a broken promise has no end");
+    }
+}
+
 static void check_scheduling(struct check *check, const struct itr_ledger_reply *reply) {
     if (reply->scheduling >= ITR_SCHEDULING_COUNT) {
         damaged(check, "the host's scheduling is none that there is");
@@ -183,6 +199,9 @@ bool itr_ledger_read(const void *block, const struct itr_ledger_request *request
     check_handled(&check, &copy.reply);
     check_actions(&check, request, &copy.reply);
     check_scheduling(&check, &copy.reply);
+    check_checks(&check, &copy.reply.checks);
+    copy.reply.checks.name[sizeof copy.reply.checks.name - 1] = '\0';
+    copy.reply.checks.text[sizeof copy.reply.checks.text - 1] = '\0';
     copy.reply.host_error[sizeof copy.reply.host_error - 1] = '\0';
     *reply = copy.reply;
     return check.sound;

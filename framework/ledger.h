@@ -18,7 +18,7 @@
 
 #define ITR_LEDGER_VARIABLE "INITRACE_LEDGER"
 #define ITR_LEDGER_MAGIC UINT64_C(0x31474c4543415249) /* "IRACELG1" */
-#define ITR_LEDGER_VERSION 4u
+#define ITR_LEDGER_VERSION 5u
 #define ITR_LEDGER_BYTES 8192u
 
 enum {
@@ -28,6 +28,8 @@ enum {
     ITR_LIBRARY_MAX = 1024,
     ITR_FUNCTION_MAX = 128,
     ITR_HOST_ERROR_MAX = 256,
+    ITR_CHECK_NAME_MAX = 48,
+    ITR_CHECK_TEXT_MAX = 176,
 };
 
 /* A gate is a jump of so many bytes in the library's code. Threads that come by while it is taken away see all of it or
@@ -77,6 +79,9 @@ enum {
     ITR_HANDLER_RESTART = 1u << 1,
     ITR_HANDLER_NODEFER = 1u << 2,
     ITR_HANDLER_RESETHAND = 1u << 3,
+    ITR_HANDLER_IGNORE = 1u << 4,   /* SIG_IGN instead of a handler */
+    ITR_HANDLER_BLOCK = 1u << 5,    /* the main thread, and who inherits from it, blocks the event until the call is over */
+    ITR_HANDLER_ALTSTACK = 1u << 6, /* the main thread has a signal stack of the host's; what is handled there must be on it */
 };
 
 struct itr_shot_request {
@@ -150,6 +155,15 @@ struct itr_action {
     uint64_t flags;   /* SA_… */
 };
 
+/* What a host that holds what it sees against what it was promised found. Of the broken promises, the first is told. */
+struct itr_checks {
+    uint64_t broken_ns; /* name and text of the first one are there; 0: they are not (yet) */
+    uint32_t made;      /* promises looked at, the broken ones too */
+    uint32_t broken;
+    char name[ITR_CHECK_NAME_MAX]; /* which promise: a-z, 0-9 and '-' */
+    char text[ITR_CHECK_TEXT_MAX]; /* what was seen instead */
+};
+
 struct itr_ledger_reply {
     uint64_t phase_ns[ITR_PHASE_COUNT];
     uint32_t process; /* process id, as the host sees it */
@@ -169,6 +183,7 @@ struct itr_ledger_reply {
     char host_error[ITR_HOST_ERROR_MAX];
     struct itr_exception exceptions[ITR_EXCEPTIONS_MAX];
     struct itr_exception last_exception;
+    struct itr_checks checks;
     uint64_t actions_ns[ITR_ACTIONS_COUNT]; /* unix: when all of actions[] of that moment was there; 0: it is not */
     struct itr_action actions[ITR_ACTIONS_COUNT][ITR_SIGNALS_MAX]; /* by signal number */
 };
@@ -190,6 +205,7 @@ _Static_assert(sizeof(struct itr_shot_reply) == 88, "ledger layout is fixed");
 _Static_assert(sizeof(struct itr_handled) == 24, "ledger layout is fixed");
 _Static_assert(sizeof(struct itr_exception) == 48, "ledger layout is fixed");
 _Static_assert(sizeof(struct itr_action) == 16, "ledger layout is fixed");
+_Static_assert(sizeof(struct itr_checks) == 240, "ledger layout is fixed");
 
 /* Makes the whole block new for a trial: request in, reply zeroed, guards set from `nonce`.
  * `block` has ITR_LEDGER_BYTES bytes. */

@@ -20,7 +20,7 @@ enum itr_status itr_matrix_no_memory(const struct itr_matrix_making *making) {
 /* ---- tables, rows, columns ---- */
 
 static bool is_same_row(const struct itr_cell *a, const struct itr_cell *b) {
-    return strcmp(a->at, b->at) == 0 && a->debugged == b->debugged && a->aim.gate == b->aim.gate && a->chaos == b->chaos &&
+    return strcmp(a->at, b->at) == 0 && strcmp(a->axes, b->axes) == 0 && a->debugged == b->debugged && a->aim.gate == b->aim.gate && a->chaos == b->chaos &&
            strcmp(a->record, b->record) == 0 && strcmp(a->watch, b->watch) == 0 && strcmp(a->system, b->system) == 0;
 }
 

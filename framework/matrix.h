@@ -1,4 +1,4 @@
-/* A campaign's cells as tables: for each case a row a point and a column a Go version, and what changed from one version to the
+/* A campaign's cells as tables: for each case a row a point (and combination of its axes) and a column a Go version, and what changed from one version to the
  * next. Pure: from the summary to one value; it runs nothing, prints nothing and leaves verdicts on single cells to judge.h.
  *
  * A cell is held against that of the nearest older version at the same point which says something. Two questions: do shots fail

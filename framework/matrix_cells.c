@@ -55,20 +55,29 @@ size_t itr_matrix_points(const struct itr_case *c, const char **list, size_t mos
     return count;
 }
 
-/* Adds the cells at one point; none where that fails. */
+/* Is a cell's debugger needed and not to be had? */
+static bool lacks_debugger(const struct itr_cells *cells, size_t from, char *why, size_t room) {
+    bool needed = false;
+    for (size_t i = from; i < cells->count; i++) {
+        needed = needed || cells->items[i].debugged;
+    }
+    return needed && !itrp_can_debug(why, room);
+}
+
+/* Adds the cells at one point (NULL: where an axis says), in all combinations; none where that fails. */
 static enum itr_status select_at(const struct making *making, const struct itr_case *c, const char *at, struct itr_error *err) {
     struct itr_selection selection = *making->base;
     size_t before = making->cells->count;
     char why[256] = "";
     char *one[] = {(char *)(uintptr_t)at};
-    selection.at = (struct itr_strings){one, 1};
+    selection.at = (struct itr_strings){one, at != NULL ? 1 : 0};
     selection.controls = (struct itr_strings){0};
     selection.all_controls = false;
     selection.only_controls = false;
     enum itr_status status = itr_select(making->cells, c, &selection, making->layout, err);
-    if (status == ITR_OK && making->cells->count > before && making->cells->items[before].debugged &&
-        !itrp_can_debug(why, sizeof why)) {
-        status = itr_fail(err, ITR_E_UNSUPPORTED, 0, "%s at %s: exact points need a debugger: %s", c->name, at, why);
+    if (status == ITR_OK && lacks_debugger(making->cells, before, why, sizeof why)) {
+        status = itr_fail(err, ITR_E_UNSUPPORTED, 0, "%s%s%s: exact points need a debugger: %s", c->name, at != NULL ? " at " : "",
+                          at != NULL ? at : "", why);
     }
     if (status != ITR_OK) {
         making->cells->count = before;
@@ -78,9 +87,10 @@ static enum itr_status select_at(const struct making *making, const struct itr_c
 
 /* Those of --at must be had, of the case's own those that can. */
 static enum itr_status add_points(const struct making *making, const struct itr_case *c) {
-    const char *own[POINTS_MAX];
+    const char *own[POINTS_MAX] = {NULL};
     bool is_asked = making->options->at.count > 0;
-    size_t count = is_asked ? making->options->at.count : itr_matrix_points(c, own, POINTS_MAX);
+    bool is_axis = itr_case_axis_of(c, ITR_SETS_AT) != NULL;
+    size_t count = is_asked ? making->options->at.count : is_axis ? 1 : itr_matrix_points(c, own, POINTS_MAX);
     enum itr_status status = ITR_OK;
     for (size_t i = 0; i < count && status == ITR_OK; i++) {
         struct itr_error why = {0};
@@ -163,7 +173,7 @@ static void set_counts(const struct making *making) {
         bool spread = cell->aim.event != ITR_EVENT_NONE && cell->aim.point.kind == ITR_POINT_TIME;
         uint64_t control = making->options->control_count > 0 ? making->options->control_count : ITR_MATRIX_CONTROL_COUNT;
         uint64_t own = making->options->has_count ? making->options->count : spread ? ITR_MATRIX_TIME_COUNT : ITR_MATRIX_COUNT;
-        cell->count = cell->control[0] != '\0' ? control : own;
+        cell->count = cell->skip[0] != '\0' ? 0 : cell->control[0] != '\0' ? control : own;
         cell->first_trial = next;
         next += cell->count;
     }

@@ -54,6 +54,11 @@ static const struct option table[] = {
     {"gate", NULL, RUN, FLAG, AT(gate), NOWHERE,
      "fire at SYMBOL[+OFFSET][@THREAD] without a debugger: the host writes a jump there, for the first time it is reached (Windows)"},
     {"record", "HOW", RUN, WORD, AT(record), NOWHERE, "run each host under rr record --chaos (rr) and keep the packed trace of a trial that is not as expected; without exact points, --watch and --chaos (Linux)"},
+    {"axes", "quick|all|base", RUN | MATRIX, WORD, AT(axes), NOWHERE,
+     "combinations of the case's axes: the first value of each, and each other value alone (quick); the full product (all); the first "
+     "of each (base) (quick)"},
+    {"axis", "NAME=VALUE,…", RUN | LOCATE | COMPARE | BISECT | MATRIX, ITEMS, AT(axis), NOWHERE,
+     "only these values of that axis; one value for locate, compare and bisect; may be repeated"},
     {"count", "N", RUN | LOCATE | REPLAY | MATRIX, NUMBER, AT(count), AT(has_count), "trials of each cell (1000; of each place of a sweep: 1, of locate: 2; replay: 1; matrix: 40, at random times 300)"},
     {"duration", "TIME", RUN, TIME, AT(duration_ns), NOWHERE, "instead of --count: so long for each cell"},
     {"until-fail", NULL, RUN, FLAG, AT(until_fail), NOWHERE, "end a cell with its first trial that is not as expected"},
@@ -441,6 +446,7 @@ void itr_options_release(struct itr_options *options) {
     itr_layout_release(&options->build_flags);
     itr_layout_release(&options->watch);
     itr_layout_release(&options->candidates);
+    itr_layout_release(&options->axis);
 }
 
 void itr_options_help(struct itr_text *out, enum itr_command command) {

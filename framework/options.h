@@ -44,6 +44,8 @@ struct itr_options {
     const char *into;   /* prefix of the libraries; NULL: the program's own */
     bool all_controls;
     bool only_controls;
+    const char *axes;         /* which combinations: quick, all, base; NULL: quick */
+    struct itr_strings axis;  /* NAME=VALUE,VALUE */
     uint64_t count;
     bool has_count;
     uint64_t control_count;

@@ -6,7 +6,8 @@
 #include <stdint.h>
 
 /* Gravest first: a trial has the first of these that holds. `tool-error` comes before all because
- * then nothing is known of the host. `not-fired` is also what a trial without shots ends as. */
+ * then nothing is known of the host. A trial without shots ends as `passed` when the host looked at promises of
+ * its own and all were kept, as `not-fired` when it looked at none. */
 #define ITR_OUTCOME_MAP(X)                                                                         \
     X(TOOL_ERROR, "tool-error")                                                                    \
     X(LEDGER_DAMAGED, "ledger-damaged")                                                            \
@@ -14,9 +15,11 @@
     X(CRASH, "crash")                                                                              \
     X(FATAL, "fatal")                                                                              \
     X(HANG, "hang")                                                                                \
+    X(CHECK_FAILED, "check-failed")                                                                \
     X(WRONG_EXIT, "wrong-exit")                                                                    \
     X(LOST, "lost")                                                                                \
     X(NOT_FIRED, "not-fired")                                                                      \
+    X(PASSED, "passed")                                                                            \
     X(DELIVERED, "delivered")
 
 enum itr_outcome {

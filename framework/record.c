@@ -301,6 +301,10 @@ json_t *itr_record_to_json(const struct itr_record *record) {
     if (seen->ledger_sound) {
         itr_record_put(&json, "phases", phases_to_json(seen));
         itr_record_put(&json, "handled", json_integer(seen->ledger.handled_count));
+        if (seen->ledger.checks.made > 0) {
+            itr_record_put(&json, "checks", json_integer(seen->ledger.checks.made));
+            itr_record_put(&json, "checks_failed", json_integer(seen->ledger.checks.broken));
+        }
     }
     return itr_record_add_gate(record, itr_record_add_debugger(record, add_rare(record, json)));
 }

@@ -6,9 +6,11 @@
 #include <string.h>
 
 static void add_title(struct itr_text *out, const struct itr_compare_group *group, const struct itr_summary *summary) {
-    char title[512];
+    char title[ITR_TITLE_MAX];
+    char place[ITR_PLACE_MAX];
     const struct itr_cell *cell = &summary->cells[group->cells[0]];
-    snprintf(title, sizeof title, "%s at %s", cell->case_name, cell->aim.event == ITR_EVENT_NONE ? "no point" : cell->at);
+    itr_cell_place(cell, place, sizeof place);
+    snprintf(title, sizeof title, "%s at %s", cell->case_name, place);
     itr_compare_add_clean(out, title);
 }
 

@@ -14,13 +14,19 @@ static void add_signature(struct itr_text *out, const char *signature, const cha
     }
 }
 
+static void add_place(struct itr_text *out, const struct itr_cell *cell) {
+    char place[ITR_PLACE_MAX];
+    itr_cell_place(cell, place, sizeof place);
+    (void)itr_markdown_add(out, cell->case_name);
+    itr_text_add(out, " at ");
+    (void)itr_markdown_add(out, place);
+}
+
 static void add_row(struct itr_text *out, const struct itr_cell *cell, const char *pattern, const struct itr_comparison *comparison) {
     struct itr_comparison_facts facts;
     itr_compare_facts(comparison, ITR_COMPARE_CONFIDENCE, &facts);
     itr_text_add(out, "| ");
-    (void)itr_markdown_add(out, cell->case_name);
-    itr_text_add(out, " at ");
-    (void)itr_markdown_add(out, cell->at);
+    add_place(out, cell);
     itr_text_add(out, " | ");
     add_signature(out, pattern, itr_compare_pattern_name(pattern));
     itr_text_add(out, " | ");
@@ -53,9 +59,7 @@ static void add_table(struct itr_text *out, const struct itr_compare *compare, c
             continue;
         }
         itr_text_add(out, "| ");
-        (void)itr_markdown_add(out, cell->case_name);
-        itr_text_add(out, " at ");
-        (void)itr_markdown_add(out, cell->at);
+        add_place(out, cell);
         itr_text_add(out, " | ");
         add_signature(out, other->signature, itr_compare_other_name(other));
         itr_text_printf(out, " | %" PRIu64 " of %" PRIu64 " | %" PRIu64 " of %" PRIu64 " | | %.3g (Holm) | worse |\n",

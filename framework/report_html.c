@@ -33,7 +33,11 @@ static void table_row(struct itr_text *out, const struct itr_summary *summary, s
     char go[sizeof cell->go + sizeof cell->arm];
     double rate = itr_tally_rate(tally, &ci95);
     itr_text_printf(out, "<tr><td><a href=\"#c%zu\">", i);
+    char axes[ITR_COMBINATION_TEXT_MAX];
+    itr_cell_axes(cell, axes);
     escaped(out, cell->case_name);
+    itr_text_add(out, axes[0] ? " " : "");
+    escaped(out, axes);
     itr_text_add(out, "</a></td>");
     cell_text(out, "td", cell->control[0] ? cell->control : "");
     cell_text(out, "td", cell->aim.event == ITR_EVENT_NONE ? "" : cell->at);
@@ -77,7 +81,7 @@ static void window_picture(struct itr_text *out, const struct itr_tally *tally) 
 static void section(struct itr_text *out, const struct itr_summary *summary, size_t i) {
     const struct itr_tally *tally = &summary->tallies[i];
     const struct itr_verdict *verdict = &summary->verdicts[i];
-    char title[512];
+    char title[ITR_TITLE_MAX];
     itr_cell_title(&summary->cells[i], title, sizeof title);
     itr_text_printf(out, "<h2 id=c%zu>", i);
     escaped(out, title);

@@ -29,7 +29,7 @@ static void element(struct itr_text *out, const char *name, const struct itr_ver
 
 static void test_case(struct itr_text *out, const struct itr_summary *summary, size_t i) {
     const struct itr_verdict *verdict = &summary->verdicts[i];
-    char title[512];
+    char title[ITR_TITLE_MAX];
     itr_cell_title(&summary->cells[i], title, sizeof title);
     itr_text_add(out, "  <testcase");
     attribute(out, "classname", summary->cells[i].case_name);

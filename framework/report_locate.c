@@ -135,8 +135,8 @@ static void add_none(struct itr_text *out, const struct itr_located *located) {
 void itr_report_located(struct itr_text *out, const struct itr_located *located, const struct itr_summary *summary,
                         const char *picture) {
     const struct itr_cell *cell = &summary->cells[located->cell];
-    char title[512];
-    char clean[700];
+    char title[ITR_TITLE_MAX];
+    char clean[ITR_TITLE_MAX + 200];
     itr_cell_title(cell, title, sizeof title);
     itr_escape_into(clean, sizeof clean, ITR_ESCAPE_TERMINAL, title, strlen(title));
     itr_text_printf(out, "%s: %s by %s to %s\n", clean, itr_event_name((uint32_t)cell->aim.event),

@@ -47,9 +47,11 @@ static void add_legend(const struct itr_matrix_printing *printing) {
 
 static void add_where(const struct itr_matrix_printing *printing, size_t row, size_t column) {
     const struct itr_cell *cell = &printing->summary->cells[printing->table->rows[row].like];
+    char place[ITR_PLACE_MAX];
+    itr_cell_place(cell, place, sizeof place);
     itr_matrix_add_name(printing, printing->table->columns[column].label);
     itr_text_add(printing->out, " at ");
-    add_said(printing, cell->at);
+    add_said(printing, place);
 }
 
 static void add_change(const struct itr_matrix_printing *printing, const struct itr_matrix_test *test, const struct itr_other *counts) {

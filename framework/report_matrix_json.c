@@ -78,7 +78,7 @@ static json_t *row_to_json(const struct itr_summary *summary, const struct itr_m
     for (size_t c = 0; c < table->column_count; c++) {
         itr_record_append(&entries, entry_to_json(summary, table, c, &row->entries[c]));
     }
-    return json_pack("{s:o, s:s, s:b, s:b, s:o}", "at", itr_record_clean(cell->at), "event",
+    return json_pack("{s:o, s:o, s:s, s:b, s:b, s:o}", "at", itr_record_clean(cell->at), "axes", itr_cell_axes_to_json(cell), "event",
                      itr_event_name((uint32_t)cell->aim.event), "debugged", (int)cell->debugged, "gate", (int)cell->aim.gate, "cells",
                      entries);
 }

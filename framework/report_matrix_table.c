@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LABEL_MAX = 44 /* columns of a point's name */ };
+enum { LABEL_MAX = 68 /* columns of a point's name */ };
 
 /* ---- a table for a terminal ---- */
 
@@ -33,8 +33,9 @@ static int shown_length(const char *text) {
 
 static void write_label(const struct itr_cell *cell, itr_matrix_text out) {
     char name[LABEL_MAX + 1];
-    const char *at = cell->aim.event == ITR_EVENT_NONE ? "no event" : cell->at;
-    bool whole = itr_escape_into(name, sizeof name, ITR_ESCAPE_TERMINAL, at, strlen(at));
+    char place[ITR_PLACE_MAX];
+    itr_cell_place(cell, place, sizeof place);
+    bool whole = itr_escape_into(name, sizeof name, ITR_ESCAPE_TERMINAL, place, strlen(place));
     snprintf(out, ITR_MATRIX_TEXT_ROOM, "%s%s%s", name, whole ? "" : "…", itr_matrix_way_of(cell));
 }
 
@@ -136,7 +137,9 @@ void itr_matrix_add_markdown_table(struct itr_matrix_printing *printing) {
     for (size_t r = 0; r < table->row_count; r++) {
         const struct itr_cell *cell = &printing->summary->cells[table->rows[r].like];
         itr_text_add(out, "\n| ");
-        (void)itr_markdown_code(out, cell->aim.event == ITR_EVENT_NONE ? "no event" : cell->at, true);
+        char place[ITR_PLACE_MAX];
+        itr_cell_place(cell, place, sizeof place);
+        (void)itr_markdown_code(out, place, true);
         itr_text_add(out, itr_matrix_way_of(cell));
         itr_matrix_write_trials(printing, &table->rows[r], text);
         add_row_words(printing, text);

@@ -101,7 +101,7 @@ void itr_located_picture(struct itr_text *out, const struct itr_located *located
     struct itr_picture_window windows[ITR_WINDOWS_MAX];
     static _Thread_local struct labels labels[ITR_WINDOWS_MAX];
     struct itr_picture_write writes[ITR_LOCATE_WRITES_MAX];
-    char title[512];
+    char title[ITR_TITLE_MAX];
     char subtitle[256];
     char axis[128];
     itr_cell_title(cell, title, sizeof title);

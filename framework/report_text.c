@@ -16,7 +16,7 @@
 enum { COLUMNS = 9 };
 
 struct row {
-    char column[COLUMNS][160];
+    char column[COLUMNS][256];
 };
 
 static void safe(char *out, size_t room, const char *text) {
@@ -38,9 +38,9 @@ static void fill(struct row *row, const struct itr_cell *cell, const struct itr_
                  const struct itr_verdict *verdict) {
     struct itr_interval ci95;
     double rate = itr_tally_rate(tally, &ci95);
-    char arm[300];
+    char arm[ITR_TITLE_MAX];
     size_t room = sizeof row->column[0];
-    snprintf(arm, sizeof arm, "%s%s%s", cell->case_name, cell->control[0] ? " / " : "", cell->control);
+    itr_cell_name(cell, arm, sizeof arm);
     safe(row->column[0], room, arm);
     safe(row->column[1], room, cell->aim.event == ITR_EVENT_NONE ? "-" : cell->at);
     itr_cell_go(cell, arm, sizeof arm);
@@ -172,8 +172,8 @@ static void print_signatures(struct itr_text *out, const struct itr_summary *sum
 
 static void print_cell(struct itr_text *out, const struct itr_summary *summary, size_t k, bool colour) {
     const struct itr_verdict *verdict = &summary->verdicts[k];
-    char raw[512];
-    char title[800];
+    char raw[ITR_TITLE_MAX];
+    char title[2 * ITR_TITLE_MAX];
     char sentence[800];
     itr_cell_title(&summary->cells[k], raw, sizeof raw);
     safe(title, sizeof title, raw);

@@ -19,6 +19,10 @@ void itr_run_selection(const struct itr_options *options, struct itr_selection *
         .controls = options->controls,
         .all_controls = options->all_controls,
         .only_controls = options->only_controls,
+        .axes = options->command != ITR_COMMAND_RUN && options->command != ITR_COMMAND_MATRIX ? ITR_AXES_BASE
+                : options->axes != NULL ? (enum itr_axes_form)itr_axes_form_of(options->axes)
+                                        : ITR_AXES_QUICK,
+        .axis = options->axis,
         .environment = options->environment,
         .event = options->event,
         .delivery = options->delivery,
@@ -340,6 +344,9 @@ void itr_run_campaign_options(const struct itr_options *options, int argc, char 
 }
 
 enum itr_status itr_run_check(const struct itr_options *options, struct itr_error *err) {
+    if (options->axes != NULL && itr_axes_form_of(options->axes) < 0) {
+        return itr_fail(err, ITR_E_USAGE, 0, "--axes %s: expected quick, all or base", options->axes);
+    }
     if (options->sweep != NULL &&
         (strcmp(options->sweep, "functions") != 0 && strcmp(options->sweep, "instructions") != 0)) {
         return itr_fail(err, ITR_E_USAGE, 0, "--sweep %s: expected functions or instructions", options->sweep);

@@ -1,5 +1,6 @@
 /* Multiplies cases out into cells. Every choice of names is made here, once. */
 #include "framework/select.h"
+#include "framework/select_parts.h"
 
 #include "framework/match.h"
 #include "platform/platform.h"
@@ -9,29 +10,35 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Longest time a thread is held at an exact point where neither case nor option say. An event that is not
- * taken by then is blocked in the thread it is aimed at. On a machine with a load of 20 it took more than 20 ms. */
-#define EXACT_HOLD_NS UINT64_C(200000000)
-
 /* rr's chaos holds threads back for up to two seconds: what stands still for less may yet go on. And it makes a start
  * slower than the case's deadline allows for. */
 #define RECORDED_QUIET_NS UINT64_C(5000000000)
 #define RECORDED_DEADLINE_NS UINT64_C(60000000000)
 
-struct choice {
-    const struct itr_case *c;
-    const struct itr_variant *variant;
-    const struct itr_selection *selection;
-    const struct itr_layout *layout;
-    const char *at; /* as asked for */
-    const char *go; /* NULL: none */
-    struct itr_error *err;
-};
+/* The base combination here; false: there is none. */
+static bool combine_base(const struct itr_case *c, struct itr_combined *combined) {
+    struct itr_combination base;
+    bool any = itr_combination_base(c, itrp_system_family(), &base);
+    if (any) {
+        itr_combine(c, &base, NULL, combined);
+    }
+    return any;
+}
+
+size_t itr_case_combinations_here(const struct itr_case *c, enum itr_axes_form form) {
+    struct itr_axes_choice choice = {.form = form};
+    struct itr_combinations list = {0};
+    size_t count = itr_combinations(c, &choice, itrp_system_family(), &list, NULL) == ITR_OK ? list.count : 0;
+    free(list.items);
+    return count;
+}
 
 bool itr_case_runs_here(const struct itr_case *c, char *why, size_t room) {
     bool here = strcmp(itrp_system_family(), "linux") == 0 ? c->on_linux : c->on_windows;
-    enum itr_event event = (enum itr_event)c->base.event;
-    enum itr_delivery delivery = (enum itr_delivery)c->base.delivery;
+    struct itr_combined base = {.variant = c->base};
+    here = here && combine_base(c, &base);
+    enum itr_event event = (enum itr_event)base.variant.event;
+    enum itr_delivery delivery = (enum itr_delivery)base.variant.delivery;
     if (!here) {
         snprintf(why, room, "is for %s, this is %s", c->on_linux ? "linux" : "windows", itrp_system_name());
         return false;
@@ -44,131 +51,9 @@ bool itr_case_runs_here(const struct itr_case *c, char *why, size_t room) {
     return true;
 }
 
-static enum itr_status copy_text(const struct choice *choice, char *out, size_t room, const char *text) {
+static enum itr_status copy_text(const struct itr_choice *choice, char *out, size_t room, const char *text) {
     if (snprintf(out, room, "%s", text != NULL ? text : "") >= (int)room) {
         return itr_fail(choice->err, ITR_E_LIMIT, 0, "%s: \"%.60s…\" is too long", choice->c->name, text);
-    }
-    return ITR_OK;
-}
-
-static enum itr_status word(const struct choice *choice, const char *option, const char *text,
-                            int (*of)(const char *), int *out) {
-    if (text == NULL) {
-        return ITR_OK;
-    }
-    int value = of(text);
-    if (value < 0) {
-        return itr_fail(choice->err, ITR_E_USAGE, 0, "%s %s: no such word; initrace run --help lists them", option, text);
-    }
-    *out = value;
-    return ITR_OK;
-}
-
-/* A control has its own point: it is what the case is held against, not another place to fire. */
-static bool is_sweep(const struct choice *choice) {
-    return choice->selection->sweep != ITR_SWEEP_NONE && choice->variant->name == NULL;
-}
-
-/* Whether the cell fires by the host's gate, and if so, that it can. A control is asked for none, but may have one. */
-static enum itr_status choose_gate(const struct choice *choice, bool own, struct itr_cell *cell) {
-    const struct itr_selection *s = choice->selection;
-    const struct itr_point *point = &cell->aim.point;
-    bool asked = s->gate && choice->variant->name == NULL;
-    if (!own && !(s->gate && (asked || point->kind == ITR_POINT_SYMBOL))) {
-        return ITR_OK;
-    }
-    if (s->chaos || s->watch.count > 0 || is_sweep(choice)) {
-        return itr_fail(choice->err, ITR_E_USAGE, 0,
-                        "%s at %s: a gate fires without a debugger, and %s needs one: leave one of the two out", choice->c->name,
-                        choice->at, s->chaos ? "--chaos" : is_sweep(choice) ? "--sweep" : "--watch");
-    }
-    if (point->kind != ITR_POINT_SYMBOL) {
-        return itr_fail(choice->err, ITR_E_USAGE, 0,
-                        "--gate: expected --at SYMBOL[+OFFSET][@THREAD]; at %s no debugger is needed anyway", choice->at);
-    }
-    if (point->nth != 1) {
-        return itr_fail(choice->err, ITR_E_USAGE, 0,
-                        "%s: a gate fires the first time only, not at #%" PRIu32 ": leave --gate out, the debugger counts",
-                        choice->at, point->nth);
-    }
-    if (!itrp_capabilities()->gates) {
-        return itr_fail(choice->err, ITR_E_UNSUPPORTED, 0,
-                        "%s at %s: hosts have no gates on %s; without --gate the debugger fires there", choice->c->name,
-                        choice->at, itrp_system_name());
-    }
-    cell->aim.gate = cell->aim.event != ITR_EVENT_NONE;
-    return ITR_OK;
-}
-
-static enum itr_status choose_aim(const struct choice *choice, struct itr_cell *cell) {
-    const struct itr_selection *s = choice->selection;
-    const struct itr_variant *v = choice->variant;
-    const struct itr_case_point *named = itr_case_point_named(choice->c, choice->at);
-    int event = v->event;
-    int delivery = named != NULL && named->delivery >= 0 ? named->delivery : v->delivery;
-    int target = named != NULL && named->target >= 0 ? named->target : v->target;
-    bool sweep = is_sweep(choice);
-    enum itr_status status = sweep ? ITR_OK
-                                   : itr_point_parse(named != NULL ? named->at : choice->at, &cell->aim.point, choice->err);
-    if (sweep) {
-        cell->aim.point = (struct itr_point){
-            .kind = ITR_POINT_SWEEP, .nth = 1, .role = s->sweep_thread, .sweep = s->sweep};
-    }
-    /* A control that fires nothing goes on firing nothing. */
-    if (status == ITR_OK && v->event != ITR_EVENT_NONE) {
-        status = word(choice, "--event", s->event, itr_event_of, &event);
-    }
-    if (status == ITR_OK) {
-        status = word(choice, "--delivery", s->delivery, itr_delivery_of, &delivery);
-    }
-    if (status == ITR_OK) {
-        status = word(choice, "--target", s->target, itr_target_of, &target);
-    }
-    if (status != ITR_OK) {
-        return status;
-    }
-    cell->aim.event = (enum itr_event)event;
-    cell->handles = cell->aim.event != ITR_EVENT_NONE ? cell->aim.event : (enum itr_event)choice->c->base.event;
-    cell->aim.delivery = delivery != ITR_DELIVERY_NONE ? (enum itr_delivery)delivery
-                                                       : itrp_default_delivery((enum itr_event)event);
-    cell->aim.target = (enum itr_target)target;
-    bool exact = cell->aim.point.kind == ITR_POINT_SYMBOL || cell->aim.point.kind == ITR_POINT_SWEEP;
-    uint64_t hold_ns = named != NULL && named->hold_ns != 0 ? named->hold_ns : v->hold_ns;
-    cell->aim.hold_ns = s->has_hold ? s->hold_ns : hold_ns != 0 ? hold_ns : exact ? EXACT_HOLD_NS : 0;
-    status = choose_gate(choice, named != NULL && named->gate, cell);
-    if (status != ITR_OK) {
-        return status;
-    }
-    cell->debugged = (exact && event != ITR_EVENT_NONE && !cell->aim.gate) || s->chaos || s->watch.count > 0;
-    cell->chaos = s->chaos;
-    if (cell->debugged && s->record != NULL) {
-        return itr_fail(choice->err, ITR_E_USAGE, 0,
-                        "%s: --record %s goes with --at time, a phase or a call, not with exact points, --sweep, --watch or "
-                        "--chaos: they need a debugger, and a host has one tracer at a time",
-                        choice->c->name, s->record);
-    }
-    if (cell->debugged && !itrp_capabilities()->exact_points) {
-        return itr_fail(choice->err, ITR_E_UNSUPPORTED, 0,
-                        "%s: a debugger is needed at %s and there is none here: initrace doctor says why", choice->c->name,
-                        choice->at);
-    }
-    if (s->has_window && cell->aim.point.kind == ITR_POINT_TIME) {
-        cell->aim.window_from_ns = s->window_from_ns;
-        cell->aim.window_to_ns = s->window_to_ns;
-    }
-    if (event != ITR_EVENT_NONE && !itrp_can_send(cell->aim.event, cell->aim.delivery)) {
-        return itr_fail(choice->err, ITR_E_UNSUPPORTED, 0, "%s: %s cannot be sent by %s on this system",
-                        choice->c->name, itr_event_name((uint32_t)event),
-                        itr_delivery_name((uint32_t)cell->aim.delivery));
-    }
-    if (cell->aim.delivery == ITR_DELIVERY_TIMER && cell->aim.point.kind == ITR_POINT_CALL) {
-        return itr_fail(choice->err, ITR_E_USAGE, 0, "%s: delivery timer needs a fire point in time or at a phase, not %s",
-                        choice->c->name, choice->at);
-    }
-    bool needs_call = cell->aim.target == ITR_TARGET_CALLER || cell->aim.target == ITR_TARGET_INIT;
-    if (event != ITR_EVENT_NONE && needs_call && cell->aim.point.kind != ITR_POINT_CALL && !exact) {
-        return itr_fail(choice->err, ITR_E_USAGE, 0, "%s: target %s needs a fire point at a call (CALL#N) or a symbol, not %s",
-                        choice->c->name, itr_target_name((uint32_t)cell->aim.target), choice->at);
     }
     return ITR_OK;
 }
@@ -178,7 +63,7 @@ static bool same_variable(const char *a, const char *b) {
     return strncmp(a, b, length) == 0 && b[length] == '=';
 }
 
-static enum itr_status choose_environment(const struct choice *choice, struct itr_cell *cell) {
+static enum itr_status choose_environment(const struct itr_choice *choice, struct itr_cell *cell) {
     const struct itr_strings *own = &choice->variant->environment;
     const struct itr_strings *more = &choice->selection->environment;
     size_t used = 0;
@@ -205,7 +90,7 @@ static enum itr_status choose_environment(const struct choice *choice, struct it
     return ITR_OK;
 }
 
-static enum itr_status choose_watches(const struct choice *choice, struct itr_cell *cell) {
+static enum itr_status choose_watches(const struct itr_choice *choice, struct itr_cell *cell) {
     const struct itr_strings *watch = &choice->selection->watch;
     size_t used = 0;
     if (watch->count > ITRP_DEBUG_WATCHES_MAX) {
@@ -232,13 +117,13 @@ static bool lists(const struct itr_strings *strings, const char *text) {
 }
 
 /* The arm whose libraries the cell loads; NULL: none changes them. */
-static const char *arm_of(const struct choice *choice) {
+static const char *arm_of(const struct itr_choice *choice) {
     const char *arm = choice->selection->arm;
     return choice->go != NULL && arm != NULL && arm[0] != '\0' ? arm : NULL;
 }
 
 /* What people call that Go, where its name does not tell; NULL: nothing. */
-static const char *label_of(const struct choice *choice) {
+static const char *label_of(const struct itr_choice *choice) {
     const struct itr_selection *s = choice->selection;
     for (size_t i = 0; choice->go != NULL && arm_of(choice) == NULL && i < s->go.count && i < s->go_labels.count; i++) {
         if (strcmp(s->go.items[i], choice->go) == 0) {
@@ -249,22 +134,23 @@ static const char *label_of(const struct choice *choice) {
 }
 
 /* Known failures hold for the case as its file says it: not with another event, environment, target or runtime. */
-static bool is_as_filed(const struct choice *choice) {
+static bool is_as_filed(const struct itr_choice *choice) {
     const struct itr_selection *s = choice->selection;
     return s->event == NULL && s->delivery == NULL && s->target == NULL && s->environment.count == 0 && arm_of(choice) == NULL;
 }
 
-static enum itr_status choose_known(const struct choice *choice, struct itr_cell *cell) {
+static enum itr_status choose_known(const struct itr_choice *choice, struct itr_cell *cell) {
     enum itr_status status = ITR_OK;
     for (size_t i = 0; i < choice->c->known_count && is_as_filed(choice) && status == ITR_OK; i++) {
         const struct itr_known *known = &choice->c->known[i];
         bool here = known->system == NULL || strcmp(known->system, itrp_system_name()) == 0 ||
                     strcmp(known->system, itrp_system_family()) == 0;
         bool version = known->go == NULL || (choice->go != NULL && itr_go_in_range(choice->go, known->go));
-        bool point = known->at.count == 0 || is_sweep(choice) || lists(&known->at, choice->at);
+        bool point = known->at.count == 0 || itr_choice_is_sweep(choice) || lists(&known->at, choice->at);
         bool kind = known->gate == ITR_KNOWN_ALL || cell->aim.gate == (known->gate == ITR_KNOWN_AT_GATES);
         bool arm = cell->control[0] == '\0' ? known->controls.count == 0 : lists(&known->controls, cell->control);
-        if (!here || !version || !point || !kind || !arm) {
+        bool combination = itr_where_holds(&known->where, choice->combination);
+        if (!here || !version || !point || !kind || !arm || !combination) {
             continue;
         }
         if (cell->known_count == ITR_CELL_KNOWN_MAX) {
@@ -273,8 +159,8 @@ static enum itr_status choose_known(const struct choice *choice, struct itr_cell
         }
         struct itr_cell_known *to = &cell->known[cell->known_count++];
         to->outcome = known->outcome;
-        to->rate_min = is_sweep(choice) ? 0 : known->rate_min; /* the share of failing points says nothing */
-        to->rate_max = is_sweep(choice) ? 1 : known->rate_max;
+        to->rate_min = itr_choice_is_sweep(choice) ? 0 : known->rate_min; /* the share of failing points says nothing */
+        to->rate_max = itr_choice_is_sweep(choice) ? 1 : known->rate_max;
         status = copy_text(choice, to->signature, sizeof to->signature,
                            known->signature != NULL ? known->signature : "*");
         if (status == ITR_OK) {
@@ -284,7 +170,7 @@ static enum itr_status choose_known(const struct choice *choice, struct itr_cell
     return status;
 }
 
-static enum itr_status add_cell(struct itr_cells *cells, const struct choice *choice) {
+static enum itr_status add_cell(struct itr_cells *cells, const struct itr_choice *choice) {
     struct itr_cell *grown = realloc(cells->items, (cells->count + 1) * sizeof *grown);
     const struct itr_selection *s = choice->selection;
     const struct itr_variant *v = choice->variant;
@@ -293,6 +179,10 @@ static enum itr_status add_cell(struct itr_cells *cells, const struct choice *ch
         return itr_fail(choice->err, ITR_E_NO_MEMORY, 0, "out of memory for cells");
     }
     cells->items = grown;
+    if (cells->count == ITR_CELLS_MAX) {
+        return itr_fail(choice->err, ITR_E_LIMIT, 0, "%s: more than %d cells: choose by --axis, --go or --at, or run cases one by one",
+                        choice->c->name, (int)ITR_CELLS_MAX);
+    }
     struct itr_cell *cell = &cells->items[cells->count];
     *cell = (struct itr_cell){.host_flags = v->host_flags,
                               .handler_flags = v->handler_flags,
@@ -318,6 +208,7 @@ static enum itr_status add_cell(struct itr_cells *cells, const struct choice *ch
     ITR_COPY(go_label, label_of(choice))
     ITR_COPY(arm, arm_of(choice))
     ITR_COPY(system, itrp_system_name())
+    itr_combination_name(choice->c, choice->combination, '\n', cell->axes);
     ITR_COPY(at, choice->at)
     ITR_COPY(record, s->record)
     ITR_COPY(host, v->host)
@@ -325,7 +216,7 @@ static enum itr_status add_cell(struct itr_cells *cells, const struct choice *ch
     ITR_COPY(function, v->function)
 #undef ITR_COPY
     if (status == ITR_OK) {
-        status = choose_aim(choice, cell);
+        status = itr_choice_aim(choice, cell);
     }
     if (status == ITR_OK) {
         status = choose_environment(choice, cell);
@@ -347,7 +238,7 @@ static enum itr_status add_cell(struct itr_cells *cells, const struct choice *ch
     return ITR_OK;
 }
 
-static enum itr_status choose_versions(const struct choice *choice, struct itr_strings *versions) {
+static enum itr_status choose_versions(const struct itr_choice *choice, struct itr_strings *versions) {
     const struct itr_strings *wanted = &choice->selection->go;
     struct itr_strings all = {0};
     enum itr_status status = itr_layout_go_versions(choice->layout, &all, choice->err);
@@ -383,45 +274,143 @@ static enum itr_status choose_versions(const struct choice *choice, struct itr_s
     return ITR_OK;
 }
 
-static bool needs_go(const struct choice *choice) {
+static bool needs_go(const struct itr_choice *choice) {
     const char *library = choice->variant->library;
     return library != NULL && strpbrk(library, "/\\") == NULL && !itr_layout_is_plain(choice->layout, library);
 }
 
-static enum itr_status add_versions(struct itr_cells *cells, struct choice *choice) {
-    struct itr_strings versions = {0};
-    enum itr_status status = ITR_OK;
+/* Those that the selection means, looked up once, when the first cell needs one. */
+static enum itr_status have_versions(struct itr_choice *choice) {
+    enum itr_status status = choice->has_versions ? ITR_OK : choose_versions(choice, &choice->versions);
+    choice->has_versions = choice->has_versions || status == ITR_OK;
+    return status;
+}
+
+static enum itr_status add_versions(struct itr_cells *cells, struct itr_choice *choice) {
     if (!needs_go(choice)) {
         choice->go = NULL;
         return add_cell(cells, choice);
     }
-    status = choose_versions(choice, &versions);
-    for (size_t i = 0; i < versions.count && status == ITR_OK; i++) {
-        choice->go = versions.items[i];
-        status = add_cell(cells, choice);
+    enum itr_status status = have_versions(choice);
+    for (size_t i = 0; i < choice->versions.count && status == ITR_OK; i++) {
+        choice->go = choice->versions.items[i];
+        if (itr_combination_has_go(choice->c, choice->combination, choice->go)) {
+            status = add_cell(cells, choice);
+        }
     }
-    if (status == ITR_OK && versions.count == 0) {
+    if (status == ITR_OK && choice->versions.count == 0) {
         status = itr_fail(choice->err, ITR_E_NOT_FOUND, 0,
                           "%s needs a Go library and none was built: set INITRACE_GO_ROOTS and build", choice->c->name);
     }
-    itr_layout_release(&versions);
     return status;
 }
 
-static enum itr_status add_points(struct itr_cells *cells, struct choice *choice) {
+/* At one point, or where the variant says (NULL). */
+static enum itr_status add_combinations(struct itr_cells *cells, struct itr_choice *choice, const char *at,
+                                        const struct itr_combinations *list) {
+    enum itr_status status = ITR_OK;
+    bool all = choice->control == NULL || choice->control->on_axes;
+    for (size_t i = 0; i < list->count && (all || i == 0) && status == ITR_OK; i++) {
+        struct itr_combined combined;
+        itr_combine(choice->c, &list->items[i], NULL, &combined);
+        choice->handles = (enum itr_event)combined.variant.event;
+        if (choice->control != NULL) {
+            itr_combine(choice->c, &list->items[i], choice->control, &combined);
+        }
+        choice->combination = &list->items[i];
+        choice->combined = &combined;
+        choice->variant = &combined.variant;
+        choice->may_skip = i > 0;
+        choice->at = at != NULL ? at : combined.variant.at;
+        status = add_versions(cells, choice);
+    }
+    choice->combined = NULL;
+    choice->variant = NULL;
+    return status;
+}
+
+static enum itr_status add_points(struct itr_cells *cells, struct itr_choice *choice, const struct itr_combinations *list) {
     const struct itr_strings *at = &choice->selection->at;
     enum itr_status status = ITR_OK;
-    if (is_sweep(choice)) {
-        choice->at = choice->selection->sweep == ITR_SWEEP_FUNCTIONS ? "sweep:functions" : "sweep:instructions";
-        return add_versions(cells, choice);
+    if (choice->selection->sweep != ITR_SWEEP_NONE && choice->control == NULL) {
+        return add_combinations(cells, choice, choice->selection->sweep == ITR_SWEEP_FUNCTIONS ? "sweep:functions" : "sweep:instructions",
+                                list);
     }
-    if (choice->variant->name != NULL || at->count == 0) {
-        choice->at = choice->variant->at;
-        return add_versions(cells, choice);
+    if (choice->control != NULL || at->count == 0) {
+        return add_combinations(cells, choice, NULL, list);
     }
     for (size_t i = 0; i < at->count && status == ITR_OK; i++) {
-        choice->at = at->items[i];
-        status = add_versions(cells, choice);
+        status = add_combinations(cells, choice, at->items[i], list);
+    }
+    return status;
+}
+
+/* ---- combinations ---- */
+
+/* An option that would take from an axis what its values differ in. */
+static enum itr_status check_options(const struct itr_choice *choice) {
+    const struct itr_selection *s = choice->selection;
+    const struct {
+        const char *option;
+        bool given;
+        uint32_t sets;
+    } options[] = {
+        {"event", s->event != NULL, ITR_SETS_EVENT},
+        {"delivery", s->delivery != NULL, ITR_SETS_DELIVERY},
+        {"target", s->target != NULL, ITR_SETS_TARGET},
+        {"hold", s->has_hold, ITR_SETS_HOLD},
+        {"at", s->at.count > 0, ITR_SETS_AT},
+        {"sweep", s->sweep != ITR_SWEEP_NONE && s->axes != ITR_AXES_BASE, ITR_SETS_AT},
+    };
+    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
+        const struct itr_case_axis *axis = options[i].given ? itr_case_axis_of(choice->c, options[i].sets) : NULL;
+        if (axis != NULL) {
+            return itr_fail(choice->err, ITR_E_USAGE, 0, "--%s: that is what the axis %s of case %s is about: choose by --axis %s=VALUE%s",
+                            options[i].option, axis->name, choice->c->name, axis->name,
+                            options[i].sets == ITR_SETS_AT && s->sweep != ITR_SWEEP_NONE ? " and --axes base" : "");
+        }
+    }
+    return ITR_OK;
+}
+
+/* The combinations that are wanted, at least one. */
+static enum itr_status choose_combinations(const struct itr_choice *choice, struct itr_combinations *list) {
+    const struct itr_selection *s = choice->selection;
+    struct itr_axes_choice wanted = {.form = s->axes};
+    enum itr_status status = check_options(choice);
+    for (size_t i = 0; i < s->axis.count && status == ITR_OK; i++) {
+        status = itr_axes_choose(&wanted.only, choice->c, s->axis.items[i], choice->err);
+    }
+    for (size_t a = 0; a < choice->c->axis_count && s->axes == ITR_AXES_BASE && status == ITR_OK; a++) {
+        if ((wanted.only.values[a] & (wanted.only.values[a] - 1)) != 0) {
+            status = itr_fail(choice->err, ITR_E_USAGE, 0, "--axis %s=…: one value of it, since one combination is run",
+                              choice->c->axes[a].name);
+        }
+    }
+    if (status == ITR_OK) {
+        status = itr_combinations(choice->c, &wanted, itrp_system_family(), list, choice->err);
+    }
+    if (status == ITR_OK && list->count == 0) {
+        status = itr_fail(choice->err, ITR_E_UNSUPPORTED, 0,
+                          "%s: what --axis chose does not go together, or not on %s (initrace list %s shows the axes)", choice->c->name,
+                          itrp_system_name(), choice->c->name);
+    }
+    return status;
+}
+
+static enum itr_status add_all(struct itr_cells *cells, struct itr_choice *choice, const struct itr_combinations *list) {
+    const struct itr_selection *s = choice->selection;
+    const struct itr_case *c = choice->c;
+    size_t before = cells->count;
+    enum itr_status status = s->only_controls ? ITR_OK : add_points(cells, choice, list);
+    if (status == ITR_OK && !s->only_controls && cells->count == before) {
+        status = itr_fail(choice->err, ITR_E_UNSUPPORTED, 0, "%s: none of the chosen Go versions has what --axis chose", c->name);
+    }
+    for (size_t i = 0; i < c->control_count && status == ITR_OK; i++) {
+        if (s->all_controls || lists(&s->controls, c->controls[i].name)) {
+            choice->control = &c->controls[i];
+            status = add_points(cells, choice, list);
+        }
     }
     return status;
 }
@@ -429,8 +418,8 @@ static enum itr_status add_points(struct itr_cells *cells, struct choice *choice
 enum itr_status itr_select(struct itr_cells *cells, const struct itr_case *c, const struct itr_selection *selection,
                            const struct itr_layout *layout, struct itr_error *err) {
     char why[160];
-    struct choice choice = {.c = c, .variant = &c->base, .selection = selection, .layout = layout, .err = err};
-    enum itr_status status = ITR_OK;
+    struct itr_choice choice = {.c = c, .selection = selection, .layout = layout, .err = err};
+    struct itr_combinations list = {0};
     if (!itr_case_runs_here(c, why, sizeof why)) {
         return itr_fail(err, ITR_E_UNSUPPORTED, 0, "%s %s", c->name, why);
     }
@@ -440,14 +429,11 @@ enum itr_status itr_select(struct itr_cells *cells, const struct itr_case *c, co
                             selection->controls.items[i], c->name, c->name);
         }
     }
-    if (!selection->only_controls) {
-        status = add_points(cells, &choice);
+    enum itr_status status = choose_combinations(&choice, &list);
+    if (status == ITR_OK) {
+        status = add_all(cells, &choice, &list);
     }
-    for (size_t i = 0; i < c->control_count && status == ITR_OK; i++) {
-        if (selection->all_controls || lists(&selection->controls, c->controls[i].name)) {
-            choice.variant = &c->controls[i];
-            status = add_points(cells, &choice);
-        }
-    }
+    itr_layout_release(&choice.versions);
+    free(list.items);
     return status;
 }

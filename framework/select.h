@@ -4,7 +4,10 @@
 #define INITRACE_FRAMEWORK_SELECT_H
 
 #include "framework/cell.h"
+#include "framework/combination.h"
 #include "framework/layout.h"
+
+enum { ITR_CELLS_MAX = 8192 };
 
 /* Borrowed strings. `{0}` asks for the case as it is. */
 struct itr_selection {
@@ -19,6 +22,9 @@ struct itr_selection {
     const char *event;           /* instead of the case's */
     const char *delivery;
     const char *target;
+    enum itr_axes_form axes;     /* which combinations of a case's axes; controls are run in the base one alone, but for those */
+                                 /* that say otherwise */
+    struct itr_strings axis;     /* "NAME=VALUE,VALUE": of these values alone; with ITR_AXES_BASE one of each */
     uint64_t count;
     uint64_t control_count;      /* 0: as count */
     bool has_window;             /* --window: instead of calibrating */
@@ -43,11 +49,15 @@ struct itr_cells {
 };
 
 /* Adds the cells of a case. ITR_E_UNSUPPORTED if the case is not for this system; ITR_E_USAGE, naming the
- * option, for what does not fit. Trial numbers follow on those of the cells before. */
+ * option, for what does not fit; ITR_E_LIMIT beyond ITR_CELLS_MAX. A combination other than the base that cannot be fired at a
+ * point here is a cell that is skipped, with the reason. Trial numbers follow on those of the cells before. */
 enum itr_status itr_select(struct itr_cells *cells, const struct itr_case *c, const struct itr_selection *selection,
                            const struct itr_layout *layout, struct itr_error *err) ITR_MUST_USE;
 
 /* True if a case can be run on this system at all; `why` (one line) says what is missing. */
 bool itr_case_runs_here(const struct itr_case *c, char *why, size_t room);
+
+/* How many combinations of the case's axes there are on this system in that form; 1 without axes, 0 where memory is refused. */
+size_t itr_case_combinations_here(const struct itr_case *c, enum itr_axes_form form);
 
 #endif

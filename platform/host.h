@@ -72,8 +72,20 @@ uint32_t itrh_thread_id(void);
 /* Sends shot `index` now, from the calling thread, and records it; for a shot at a call or a gate, holds
  * the calling thread as long as the request says. At most once a shot. */
 void itrh_fire(struct itrh_host *host, uint32_t index);
+/* Sends the process one more event (enum itr_event), which is no shot: it stands in the ledger only as an entry of the host's
+ * handler. By kill() on unix, through CtrlRoutine on Windows. False, with the host's failure in the ledger, if it cannot. */
+bool itrh_send(struct itrh_host *host, uint32_t event);
 /* Sleeps at least `ns`. Signals do not cut it short. */
 void itrh_sleep_ns(uint64_t ns);
+
+/* ---- for hosts that hold what they see against what they were promised (platform/host_checks.c) ---- */
+
+/* Records that the host looked at the promise `name` (a-z, 0-9 and '-'; it becomes a word of the signature) and
+ * whether it was kept; of the broken ones the first is told, with the text made of `format`. Which promises were looked at
+ * must not depend on what was seen: a trial passes when all were kept and there was at least one. From any
+ * thread, not from a signal handler. Returns `kept`. */
+bool itrh_check(struct itrh_host *host, bool kept, const char *name, const char *format, ...)
+    ITR_PRINTF(4, 5);
 
 /* ---- words for hosts that misbehave on purpose (cases/selftest) ---- */
 

@@ -3,6 +3,7 @@
 #include "framework/fuzz/fuzz.h"
 
 #include "framework/casefile.h"
+#include "framework/combination.h"
 #include "framework/match.h"
 #include "framework/point.h"
 
@@ -30,6 +31,28 @@ static void check_variant(const struct itr_case *c, const struct itr_variant *v)
     }
 }
 
+/* There is a base for each system, no combination comes that the case leaves out, and each is a whole variant. */
+static void check_combinations(const struct itr_case *c, const char *family) {
+    struct itr_axes_choice choice = {.form = ITR_AXES_QUICK};
+    struct itr_combinations list = {0};
+    FUZZ_CHECK(itr_combinations(c, &choice, family, &list, NULL) == ITR_OK);
+    FUZZ_CHECK(list.count > 0 && list.count <= ITR_COMBINATIONS_MAX);
+    for (size_t i = 0; i < list.count; i++) {
+        struct itr_combined combined;
+        char name[ITR_COMBINATION_TEXT_MAX];
+        for (size_t k = 0; k < c->exclude_count; k++) {
+            FUZZ_CHECK(!itr_where_holds(&c->excludes[k], &list.items[i]));
+        }
+        itr_combine(c, &list.items[i], c->control_count > 0 ? &c->controls[0] : NULL, &combined);
+        check_at(c, combined.variant.at);
+        FUZZ_CHECK(combined.variant.host != NULL && combined.variant.expect < ITR_OUTCOME_COUNT);
+        FUZZ_CHECK(combined.variant.environment.count <= ITR_COMBINED_ENVIRONMENT_MAX);
+        itr_combination_name(c, &list.items[i], ' ', name);
+        FUZZ_CHECK(strlen(name) + 1 < sizeof name && strchr(name, '\n') == NULL);
+    }
+    free(list.items);
+}
+
 static void check_case(const struct itr_case *c) {
     FUZZ_CHECK(strcmp(c->name, "planted") == 0 && strcmp(c->folder, "cases/planted") == 0);
     FUZZ_CHECK(c->summary != NULL && (c->on_linux || c->on_windows));
@@ -45,6 +68,12 @@ static void check_case(const struct itr_case *c) {
         FUZZ_CHECK(itr_point_parse(c->points[i].at, &point, NULL) == ITR_OK);
         FUZZ_CHECK(!c->points[i].gate || (point.kind == ITR_POINT_SYMBOL && point.nth == 1));
         FUZZ_CHECK(itr_case_point_named(c, c->points[i].name) == &c->points[i]);
+    }
+    if (c->on_linux) {
+        check_combinations(c, "linux");
+    }
+    if (c->on_windows) {
+        check_combinations(c, "windows");
     }
     for (size_t i = 0; i < c->known_count; i++) {
         const struct itr_known *known = &c->known[i];

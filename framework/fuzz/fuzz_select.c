@@ -9,7 +9,7 @@ enum { WORDS_MAX = 48 };
 static void check_cells(const struct itr_cells *cells) {
     for (size_t i = 0; i < cells->count; i++) {
         const struct itr_cell *cell = &cells->items[i];
-        char title[1024];
+        char title[ITR_TITLE_MAX];
         FUZZ_CHECK(cell->known_count <= ITR_CELL_KNOWN_MAX && cell->expect < ITR_OUTCOME_COUNT);
         FUZZ_CHECK(cell->aim.event < ITR_EVENT_COUNT && cell->aim.delivery < ITR_DELIVERY_COUNT);
         FUZZ_CHECK(i == 0 || cell->first_trial == cells->items[i - 1].first_trial + cells->items[i - 1].count);

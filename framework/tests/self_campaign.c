@@ -549,6 +549,58 @@ static void one_point_that_the_library_lacks_is_skipped_and_exits_with_0(void **
     RUN(0, "report", output);
 }
 
+static void assert_usage_error(const char *part) {
+    finish(ITR_EXIT_USAGE);
+    assert_string_equal(out_text(), "");
+    assert_int_equal(strncmp(err_text(), "initrace: ", 10), 0);
+    assert_ptr_equal(strchr(err_text(), '\n'), err_text() + strlen(err_text()) - 1); /* one line */
+    assert_contains(err_text(), part);
+}
+
+/* A case whose axes are what its hosts do wrong, one of the ways expected and one known, and something of no account. */
+static void combinations_are_run_named_and_replayed(void **state) {
+    char path[SCRATCH_PATH_MAX + 32];
+    (void)state;
+    write_case(path, sizeof path, "varied", itrp_system_family(),
+               ", \"group\": \"hangs\", \"axes\": {\"deed\": {\"none\": {}, \"two\": {\"env\": {\"INITRACE_MISDEED\": \"exit-2\"}}, "
+               "\"three\": {\"env\": {\"INITRACE_MISDEED\": \"exit-139\"}}}, \"restart\": {\"on\": {}, \"off\": {\"handler\": []}}}, "
+               "\"expectations\": [{\"where\": {\"deed\": \"two\"}, \"expect\": \"wrong-exit\", \"note\": \"n\"}], "
+               "\"known\": [{\"outcome\": \"wrong-exit\", \"where\": {\"deed\": \"three\", \"restart\": \"on\"}}]");
+    RUN(0, "list", path);
+    assert_contains(out_text(), "4 combinations here, 6 with --axes all");
+    assert_contains(out_text(), "deed: none, two, three\n");
+    assert_contains(out_text(), "deed=two must end wrong-exit");
+    RUN(0, "run", path, "--count", "2", "--quiet", "--output", output); /* three with off is not in the quick form */
+    assert_contains(out_text(), "varied deed=three restart=on at no point");
+    RUN(1, "run", path, "--axes", "all", "--count", "2", "--quiet", "--output", output, "--format", "json");
+    json_t *json = json_of_output();
+    const json_t *list = json_object_get(json, "cells");
+    assert_int_equal(json_array_size(list), 6);
+    const json_t *last = json_object_get(json_array_get(list, 5), "axes");
+    assert_string_equal(json_string_value(json_object_get(last, "deed")), "three");
+    assert_string_equal(json_string_value(json_object_get(last, "restart")), "off");
+    assert_string_equal(json_string_value(json_object_get(json_array_get(list, 5), "verdict")), "finding");
+    assert_string_equal(json_string_value(json_object_get(json_array_get(list, 4), "verdict")), "known");
+    assert_string_equal(json_string_value(json_object_get(json_array_get(list, 3), "verdict")), "as-expected");
+    json_decref(json);
+    char *junit = scratch_read(output, "junit.xml");
+    assert_contains(junit, "name=\"varied deed=three restart=off at no point");
+    assert_contains(junit, "tests=\"6\" failures=\"1\"");
+    free(junit);
+    RUN(1, "replay", output, "11");
+    assert_contains(out_text(), "wrong-exit 0x8b");
+    RUN(1, "run", "--resume", "--output", output, "--quiet");
+    assert_contains(out_text(), "varied deed=three restart=off");
+    RUN(1, "report", output);
+    assert_contains(out_text(), "varied deed=three restart=off");
+    RUN(0, "run", path, "--axis", "deed=two", "--axis", "restart=on", "--count", "2", "--quiet", "--output", output);
+    assert_contains(out_text(), "2 trials");
+    START("run", path, "--axis", "deed=four");
+    assert_usage_error("no value \"four\", but none, two, three");
+    START("run", path, "--axes", "some");
+    assert_usage_error("expected quick, all or base");
+}
+
 static void a_control_that_failed_exits_with_3(void **state) {
     char path[SCRATCH_PATH_MAX + 32];
     (void)state;
@@ -573,14 +625,6 @@ static void what_cannot_run_here_exits_with_77(void **state) {
     RUN(77, "run", path, "--count", "3", "--quiet", "--output", output);
     assert_contains(err_text(), "elsewhere is for ");
     assert_false(scratch_exists(output, "campaign.json"));
-}
-
-static void assert_usage_error(const char *part) {
-    finish(ITR_EXIT_USAGE);
-    assert_string_equal(out_text(), "");
-    assert_int_equal(strncmp(err_text(), "initrace: ", 10), 0);
-    assert_ptr_equal(strchr(err_text(), '\n'), err_text() + strlen(err_text()) - 1); /* one line */
-    assert_contains(err_text(), part);
 }
 
 static void usage_errors_are_one_line_and_exit_with_2(void **state) {
@@ -790,6 +834,7 @@ int main(void) {
         CAMPAIGN_TEST(nothing_that_landed_exits_with_3),
         CAMPAIGN_TEST(one_point_that_was_not_reached_exits_with_3),
         CAMPAIGN_TEST(one_point_that_the_library_lacks_is_skipped_and_exits_with_0),
+        CAMPAIGN_TEST(combinations_are_run_named_and_replayed),
         CAMPAIGN_TEST(a_control_that_failed_exits_with_3),
         CAMPAIGN_TEST(a_tool_that_failed_exits_with_4),
         CAMPAIGN_TEST(what_cannot_run_here_exits_with_77),

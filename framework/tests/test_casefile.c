@@ -61,6 +61,7 @@ static const char full[] =
     "              \"controls\": [\"same\"], \"outcome\": \"crash\", \"signature\": \"crash AV*\","
     "              \"rate\": [0.5, 1], \"thread\": \"https://x/3\", \"note\": \"n\"},"
     "             {\"outcome\": \"hang\"}],"
+    " \"group\": \"hangs\", \"axes\": {\"way\": {\"usual\": {}, \"other\": {\"function\": null}}},"
     " \"ctest\": {\"count\": 5}}";
 
 static void everything_is_read(void **state) {
@@ -229,6 +230,75 @@ static void what_is_not_said_has_its_default(void **state) {
     itr_case_release(&c);
 }
 
+static void axes_are_read(void **state) {
+    struct itr_case c;
+    (void)state;
+    read_good("{\"format\": 1, \"summary\": \"s\", \"os\": [\"linux\"], \"host\": \"h\", \"group\": \"signals-init\","
+              " \"points\": {\"P\": \"load-begin\"},"
+              " \"axes\": {\"handler\": {\"before\": {}, \"after\": {\"flags\": [\"handlers-after-load\"], \"os\": [\"linux\"], "
+              "\"go\": \">=1.20\"}},"
+              "            \"event\": [\"SIGUSR1\", \"SIGUSR2\", \"SIGHUP\"], \"at\": [\"P\", \"time\", \"init-done+20ms\"]},"
+              " \"exclude\": [{\"handler\": \"after\", \"event\": [\"SIGUSR1\", \"SIGHUP\"]}],"
+              " \"expectations\": [{\"where\": {\"event\": \"SIGHUP\"}, \"expect\": \"lost\", \"note\": \"why\"}],"
+              " \"known\": [{\"outcome\": \"lost\", \"where\": {\"handler\": [\"after\", \"before\"]}}, {\"outcome\": \"hang\"}]}",
+              &c);
+    assert_int_equal(c.group, ITR_GROUP_SIGNALS_INIT);
+    assert_int_equal(c.axis_count, 3);
+    assert_string_equal(c.axes[0].name, "handler");
+    assert_int_equal(c.axes[0].sets, ITR_SETS_FLAGS);
+    assert_int_equal(c.axes[0].count, 2);
+    assert_string_equal(c.axes[0].values[1].name, "after");
+    assert_int_equal(c.axes[0].values[1].changes.host_flags, ITR_HOST_HANDLERS_AFTER_LOAD);
+    assert_true(c.axes[0].values[1].on_linux && !c.axes[0].values[1].on_windows);
+    assert_true(c.axes[0].values[0].on_linux && c.axes[0].values[0].on_windows);
+    assert_string_equal(c.axes[0].values[1].go, ">=1.20");
+    assert_null(c.axes[0].values[0].go);
+    assert_int_equal(c.axes[1].sets, ITR_SETS_EVENT);
+    assert_int_equal(c.axes[1].values[2].changes.event, itr_event_of("SIGHUP"));
+    assert_string_equal(c.axes[2].values[2].name, "init-done+20ms");
+    assert_string_equal(c.axes[2].values[2].changes.at, "init-done+20ms");
+    assert_int_equal(itr_case_axis_named(&c, "at"), 2);
+    assert_int_equal(itr_case_axis_named(&c, "delivery"), -1);
+    assert_ptr_equal(itr_case_axis_of(&c, ITR_SETS_AT | ITR_SETS_TARGET), &c.axes[2]);
+    assert_null(itr_case_axis_of(&c, ITR_SETS_TARGET));
+    assert_int_equal(c.exclude_count, 1);
+    assert_int_equal(c.excludes[0].values[0], 2);
+    assert_int_equal(c.excludes[0].values[1], 5);
+    assert_int_equal(c.excludes[0].values[2], 0);
+    assert_int_equal(c.expectation_count, 1);
+    assert_int_equal(c.expectations[0].where.values[1], 4);
+    assert_int_equal(c.expectations[0].expect, ITR_OUTCOME_LOST);
+    assert_string_equal(c.expectations[0].note, "why");
+    assert_int_equal(c.known[0].where.values[0], 3);
+    assert_int_equal(c.known[1].where.values[0], 0);
+    itr_case_release(&c);
+}
+
+/* One value too many, one combination too many, nothing left. */
+static void axes_beyond_a_ceiling_are_refused(void **state) {
+    struct itr_case c;
+    char text[8192];
+    (void)state;
+    for (int values = 64; values <= 65; values++) {
+        struct itr_error err = {0};
+        snprintf(text, sizeof text, "{\"format\": 1, \"summary\": \"s\", \"os\": [\"linux\"], \"host\": \"h\", \"axes\": {");
+        for (int axis = 0; axis < 2; axis++) {
+            snprintf(text + strlen(text), sizeof text - strlen(text), "\"a%d\": {\"v\": {}", axis);
+            for (int i = 1; i < values; i++) {
+                snprintf(text + strlen(text), sizeof text - strlen(text), ", \"v%d\": {}", i);
+            }
+            snprintf(text + strlen(text), sizeof text - strlen(text), "}, ");
+        }
+        snprintf(text + strlen(text), sizeof text - strlen(text), "\"b\": {\"v\": {}, \"w\": {}}}}");
+        assert_int_equal(read_text(text, &c, &err), ITR_E_FORMAT);
+        assert_contains(err.text, values == 64 ? "up to 4096 combinations" : "from one to 64");
+    }
+    struct itr_error err = {0};
+    assert_int_equal(read_text("{\"format\": 1, \"summary\": \"s\", \"os\": [\"linux\"], \"host\": \"h\", \"axes\": {\"a\": {\"x\": {}, "
+                               "\"y\": {}}}, \"exclude\": [{\"a\": [\"y\", \"x\"]}]}", &c, &err), ITR_E_FORMAT);
+    assert_contains(err.text, "that \"exclude\" does not name");
+}
+
 /* The name comes from the folder, however its path is written. */
 static void a_separator_at_the_end_is_no_part_of_the_name(void **state) {
     static const char *const ends[] = {"", "/", "//"};
@@ -320,6 +390,48 @@ static const struct wrong wrongs[] = {
     {"controls", "{\"a\": {\"expect\": \"well\"}}", "controls.a.expect", "an outcome such as"},
     {"controls", "{\"a\": {\"controls\": {}}}", "controls.a.controls", "one of host"},
     {"controls", "{\"a\": {\"at\": \"Q\"}}", "controls", "expected time, PHASE"},
+    {"controls", "{\"a\": {\"axes\": 1}}", "controls.a.axes", "true or false"},
+    {"group", "\"signals\"", "group", "one of events-init events-life signals-init"},
+    {"group", "null", "group", "one of events-init"},
+    {"axes", "{}", "axes", "from one to 6"},
+    {"axes", "[]", "axes", "from one to 6"},
+    {"axes", "{\"a\":{\"x\":{}},\"b\":{\"x\":{}},\"c\":{\"x\":{}},\"d\":{\"x\":{}},\"e\":{\"x\":{}},\"f\":{\"x\":{}},\"g\":{\"x\":{}}}",
+     "axes", "from one to 6"},
+    {"axes", "{\"Handler\": {\"x\": {}}}", "axes.Handler", "small letters"},
+    {"axes", "{\"a=b\": {\"x\": {}}}", "axes.a=b", "small letters"},
+    {"axes", "{\"\": {\"x\": {}}}", "axes", "small letters"},
+    {"axes", "{\"abcdefghijklmnopqrstuvwxy\": {\"x\": {}}}", "axes.abcdefghijklmnopqrstuvwxy", "up to 24"},
+    {"axes", "{\"a\": {}}", "axes.a", "from one to 64"},
+    {"axes", "{\"a\": 7}", "axes.a", "from one to 64"},
+    {"axes", "{\"a\": {\"x y\": {}}}", "axes.a.x y", "letters, digits and"},
+    {"axes", "{\"a\": {\"x,y\": {}}}", "axes.a.x,y", "letters, digits and"},
+    {"axes", "{\"a\": {\"<b>\": {}}}", "axes.a.<b>", "letters, digits and"},
+    {"axes", "{\"a\": {\"x\": 1}}", "axes.a.x", "an object"},
+    {"axes", "{\"a\": {\"x\": {\"evnt\": null}}}", "axes.a.x.evnt", "one of host"},
+    {"axes", "{\"a\": {\"x\": {\"event\": \"SIGKILL\"}}}", "axes.a.x.event", "an event such as"},
+    {"axes", "{\"a\": {\"x\": {\"at\": \"W1\"}}}", "axes.a.x.at", "expected time, PHASE"},
+    {"axes", "{\"a\": {\"x\": {\"os\": []}}}", "axes.a.x.os", "not empty"},
+    {"axes", "{\"a\": {\"x\": {\"go\": \"new\"}}}", "axes.a.x.go", "a range of Go versions"},
+    {"axes", "{\"a\": {\"x\": {\"env\": {\"A\":\"\",\"B\":\"\",\"C\":\"\",\"D\":\"\",\"E\":\"\",\"F\":\"\",\"G\":\"\",\"H\":\"\",\"I\":\"\"}}}}",
+     "axes.a.x.env", "up to 8 variables"},
+    {"axes", "{\"handler\": [\"onstack\"]}", "axes.handler", "a list is for the axes event"},
+    {"axes", "{\"event\": []}", "axes.event", "from one to 64"},
+    {"axes", "{\"event\": [\"SIGHUP\", 1]}", "axes.event", "a list of words"},
+    {"axes", "{\"event\": [\"SIGHUP\", \"SIGHUP\"]}", "axes.event", "each once"},
+    {"axes", "{\"event\": [\"SIGKILL\"]}", "axes.event.event", "an event such as"},
+    {"axes", "{\"a\": {\"x\": {\"event\": null}}, \"event\": [\"SIGHUP\"]}", "axes.event", "that the axis a changes too"},
+    {"axes", "{\"a\": {\"x\": {\"env\": {\"A\": \"1\"}}}, \"b\": {\"y\": {\"env\": {\"B\": \"2\", \"A\": \"2\"}}}}", "axes.b",
+     "that the axis a changes too"},
+    {"axes", "{\"a\": {\"x\": {\"os\": [\"windows\"]}}}", "axes", "a combination for linux"},
+    {"axes", "{\"a\": {\"x\": {\"go\": \">=1.20\"}, \"y\": {}}}", "axes", "for every Go version"},
+    {"exclude", "[{\"a\": \"x\"}]", "exclude[0].a", "one of this case's axes"},
+    {"exclude", "[{}]", "exclude[0]", "an object of axes"},
+    {"exclude", "{}", "exclude", "a list of objects"},
+    {"expectations", "[{\"expect\": \"lost\"}]", "expectations[0].where", "an object of axes"},
+    {"expectations", "[{\"where\": {\"a\": \"x\"}, \"expect\": \"lost\"}]", "expectations[0].where.a", "one of this case's axes"},
+    {"expectations", "[7]", "expectations[0]", "an object"},
+    {"known", "[{\"outcome\": \"lost\", \"where\": {\"a\": \"x\"}}]", "known[0].where.a", "one of this case's axes"},
+    {"known", "[{\"outcome\": \"lost\", \"where\": []}]", "known[0].where", "an object of axes"},
     {"known", "{}", "known", "a list of known failures"},
     {"known", "[1]", "known[0]", "an object"},
     {"known", "[{}]", "known[0].outcome", "an outcome such as"},
@@ -524,6 +636,7 @@ static void no_memory_is_an_error(void **state) {
             assert_int_equal(c.point_count, 2);
             assert_int_equal(c.known_count, 2);
             assert_int_equal(c.known[0].at.count, 2);
+            assert_int_equal(c.axes[0].count, 2);
             itr_case_release(&c);
         }
     }
@@ -538,6 +651,8 @@ int main(void) {
         cmocka_unit_test(controls_inherit_what_they_do_not_say),
         cmocka_unit_test(known_failures_are_read),
         cmocka_unit_test(what_is_not_said_has_its_default),
+        cmocka_unit_test(axes_are_read),
+        cmocka_unit_test(axes_beyond_a_ceiling_are_refused),
         cmocka_unit_test(a_separator_at_the_end_is_no_part_of_the_name),
         cmocka_unit_test(what_is_wrong_is_refused_with_file_key_and_expectation),
         cmocka_unit_test(what_is_no_case_file_is_refused_with_its_place),

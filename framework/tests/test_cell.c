@@ -40,6 +40,18 @@ static void fill_environment(struct itr_random *random, struct itr_cell *cell) {
     }
 }
 
+static void fill_axes(struct itr_random *random, struct itr_cell *cell) {
+    size_t used = 0;
+    for (uint64_t axes = itr_random_below(random, ITR_AXES_MAX + 1); axes > 0; axes--) {
+        char value[ITR_AXIS_VALUE_NAME_MAX];
+        fill_text(random, value, sizeof value);
+        for (char *at = value; *at != '\0'; at++) {
+            *at = *at == '\n' ? ',' : *at;
+        }
+        used += (size_t)snprintf(cell->axes + used, sizeof cell->axes - used, "%saxis-%d=%s", used > 0 ? "\n" : "", (int)axes, value);
+    }
+}
+
 static uint64_t number(struct itr_random *random) {
     return itr_random_next(random) >> itr_random_between(random, 1, 63);
 }
@@ -56,6 +68,7 @@ static void fill_cell(struct itr_random *random, struct itr_cell *cell) {
     fill_text(random, cell->go_label, sizeof cell->go_label);
     snprintf(cell->record, sizeof cell->record, "%s", itr_random_below(random, 2) != 0 ? "rr" : "");
     fill_environment(random, cell);
+    fill_axes(random, cell);
     fill_text(random, cell->host, sizeof cell->host);
     fill_text(random, cell->library, sizeof cell->library);
     fill_text(random, cell->function, sizeof cell->function);
@@ -129,6 +142,7 @@ static void assert_same_cell(const struct itr_cell *a, const struct itr_cell *b)
     assert_string_equal(a->record, b->record);
     assert_string_equal(a->arm, b->arm);
     assert_string_equal(a->go_label, b->go_label);
+    assert_string_equal(a->axes, b->axes);
     assert_string_equal(a->at, b->at);
     assert_int_equal(a->debugged, b->debugged);
     assert_string_equal(a->environment, b->environment);
@@ -226,7 +240,8 @@ static void damage_each_key(const json_t *root, json_t *object) {
         key = json_string_value(json_array_get(keys, i));
         value = json_deep_copy(json_object_get(object, key));
         json_object_del(object, key);
-        if (strcmp(key, "record") != 0 && strcmp(key, "arm") != 0 && strcmp(key, "go_label") != 0) { /* earlier versions had none */
+        if (strcmp(key, "record") != 0 && strcmp(key, "arm") != 0 && strcmp(key, "go_label") != 0 &&
+            strcmp(key, "axes") != 0) { /* earlier versions had none */
             assert_refused(root, key);
         }
         for (size_t w = 0; w < sizeof wrongs / sizeof wrongs[0]; w++) {
@@ -335,6 +350,46 @@ static void too_long_texts_and_lists_are_refused(void **state) {
     json_decref(json);
 }
 
+static void axes_are_an_object_of_strings(void **state) {
+    static const char *const wrong[] = {"[]", "\"handler=after\"", "null", "{\"handler\": 1}", "{\"\": \"x\"}", "{\"a=b\": \"x\"}",
+                                        "{\"a\\nb\": \"x\"}", "{\"a\": \"x\\ny\"}"};
+    char text[ITR_COMBINATION_TEXT_MAX + 1];
+    struct itr_cell cell;
+    (void)state;
+    memset(&cell, 0, sizeof cell);
+    snprintf(cell.axes, sizeof cell.axes, "handler=after\nevent=SIGURG");
+    json_t *json = itr_cell_to_json(&cell);
+    json_t *axes = json_object_get(json, "axes");
+    assert_int_equal(json_object_size(axes), 2);
+    assert_string_equal(json_string_value(json_object_get(axes, "handler")), "after");
+    assert_string_equal(json_string_value(json_object_get(axes, "event")), "SIGURG");
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        json_object_set_new(json, "axes", json_loads(wrong[i], JSON_DECODE_ANY, NULL));
+        assert_refused(json, wrong[i]);
+    }
+    memset(text, 'x', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    json_object_set_new(json, "axes", json_pack("{s:s}", "a", text));
+    assert_refused(json, "a long value");
+    json_object_del(json, "axes"); /* as versions before wrote it */
+    assert_int_equal(itr_cell_from_json(json, &cell, NULL), ITR_OK);
+    assert_string_equal(cell.axes, "");
+    json_decref(json);
+}
+
+static void cells_of_other_combinations_are_others(void **state) {
+    struct itr_cell a;
+    struct itr_cell b;
+    (void)state;
+    memset(&a, 0, sizeof a);
+    snprintf(a.axes, sizeof a.axes, "handler=after");
+    b = a;
+    b.count = 7; /* of no account */
+    assert_true(itr_cell_is_same(&a, &b));
+    snprintf(b.axes, sizeof b.axes, "handler=none");
+    assert_false(itr_cell_is_same(&a, &b));
+}
+
 static void environment_is_a_list_of_strings(void **state) {
     static const char *const wrong[] = {"[1]", "[null]", "[\"A=1\", []]"};
     struct itr_cell cell;
@@ -421,7 +476,7 @@ static void numbers_of_64_bits_are_hexadecimal_strings(void **state) {
 
 static void titles_are_for_people(void **state) {
     struct itr_cell cell;
-    char title[512];
+    char title[ITR_TITLE_MAX];
     char tiny[10];
     (void)state;
     memset(&cell, 0, sizeof cell);
@@ -442,6 +497,16 @@ static void titles_are_for_people(void **state) {
     cell.arm[0] = cell.go_label[0] = '\0'; /* an earlier version's */
     itr_cell_title(&cell, title, sizeof title);
     assert_string_equal(title, "sigurg-during-init at pthread_create#3, go1.19.8-0123456789abcdef, linux");
+    snprintf(cell.go, sizeof cell.go, "go1.19.8");
+    snprintf(cell.axes, sizeof cell.axes, "handler=after\nway=kill");
+    itr_cell_title(&cell, title, sizeof title);
+    assert_string_equal(title, "sigurg-during-init handler=after way=kill at pthread_create#3, go1.19.8, linux");
+    itr_cell_place(&cell, title, sizeof title);
+    assert_string_equal(title, "pthread_create#3 handler=after way=kill");
+    snprintf(cell.control, sizeof cell.control, "late");
+    itr_cell_name(&cell, title, sizeof title);
+    assert_string_equal(title, "sigurg-during-init handler=after way=kill / late");
+    cell.axes[0] = cell.control[0] = '\0';
     snprintf(cell.control, sizeof cell.control, "no-event");
     cell.aim.event = ITR_EVENT_NONE;
     cell.go[0] = '\0';
@@ -503,6 +568,8 @@ int main(void) {
         cmocka_unit_test(words_and_numbers_outside_their_sets_are_refused),
         cmocka_unit_test(rates_outside_0_and_1_are_refused),
         cmocka_unit_test(too_long_texts_and_lists_are_refused),
+        cmocka_unit_test(axes_are_an_object_of_strings),
+        cmocka_unit_test(cells_of_other_combinations_are_others),
         cmocka_unit_test(environment_is_a_list_of_strings),
         cmocka_unit_test(what_is_no_object_is_refused),
         cmocka_unit_test(random_damage_harms_nobody),

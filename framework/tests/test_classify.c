@@ -324,6 +324,60 @@ static void no_ledger(struct trial *trial) {
     trial->seen.ledger.phase_ns[0] = 0;
 }
 
+/* ---- what hosts look at themselves ---- */
+
+static void no_shot_all_kept(struct trial *trial) {
+    trial->plan.request.shot_count = 0;
+    trial->seen.ledger.handled_count = 0;
+    trial->seen.ledger.checks.made = 3;
+}
+
+static void kept_but_ended_by_the_runner(struct trial *trial) {
+    no_shot_all_kept(trial);
+    reached(trial, ITR_PHASE_WAITING);
+    ended(trial, ITR_END_LOST);
+}
+
+static void kept_and_exit_1(struct trial *trial) {
+    no_shot_all_kept(trial);
+    trial->seen.exit = (struct itrp_exit){.code = 1};
+}
+
+static void kept_and_lost(struct trial *trial) {
+    lost(trial);
+    trial->seen.ledger.checks.made = 3;
+}
+
+static void kept_and_heard(struct trial *trial) {
+    trial->seen.ledger.checks.made = 3;
+}
+
+static void one_broken(struct trial *trial) {
+    trial->seen.ledger.checks = (struct itr_checks){
+        .broken_ns = BEGIN_NS + 5 * MS, .made = 3, .broken = 2, .name = "calls-return", .text = "7 of 9\033[31m"};
+}
+
+static void one_broken_half_written(struct trial *trial) {
+    trial->seen.ledger.checks.made = 1;
+    trial->seen.ledger.checks.broken = 1;
+}
+
+static void one_broken_and_lost(struct trial *trial) {
+    lost(trial);
+    one_broken(trial);
+}
+
+static void one_broken_and_exit_3(struct trial *trial) {
+    one_broken(trial);
+    trial->seen.exit = (struct itrp_exit){.code = 3};
+}
+
+static void one_broken_then_hung(struct trial *trial) {
+    one_broken(trial);
+    unheard(trial);
+    ended(trial, ITR_END_DEADLINE);
+}
+
 static void no_shot_planned(struct trial *trial) {
     trial->plan.request.shot_count = 0;
     memset(trial->seen.ledger.shots, 0, sizeof trial->seen.ledger.shots);
@@ -525,6 +579,18 @@ static const struct row {
     {"signal text", signal_text_and_all_well, ITR_OUTCOME_DELIVERED, "", ""},
     {"handled exception", exception_and_all_well, ITR_OUTCOME_DELIVERED, "", ""},
     {"no shot planned", no_shot_planned, ITR_OUTCOME_NOT_FIRED, "not-fired", ""},
+    {"all kept", no_shot_all_kept, ITR_OUTCOME_PASSED, "", ""},
+    {"kept, no end", kept_but_ended_by_the_runner, ITR_OUTCOME_NOT_FIRED, "not-fired", ""},
+    {"kept, exit 1", kept_and_exit_1, ITR_OUTCOME_WRONG_EXIT, "wrong-exit 0x1 after finished", ""},
+    {"kept, lost", kept_and_lost, ITR_OUTCOME_LOST, "lost SIGURG", ""},
+    {"kept, heard", kept_and_heard, ITR_OUTCOME_DELIVERED, "", ""},
+    {"broken", one_broken, ITR_OUTCOME_CHECK_FAILED, "check-failed calls-return",
+     "2 of 3 checks failed, first calls-return: 7 of 9\\x1b[31m"},
+    {"broken, half written", one_broken_half_written, ITR_OUTCOME_CHECK_FAILED, "check-failed",
+     "1 of 1 checks failed, first one without a name"},
+    {"broken, lost", one_broken_and_lost, ITR_OUTCOME_CHECK_FAILED, "check-failed calls-return", ""},
+    {"broken, exit 3", one_broken_and_exit_3, ITR_OUTCOME_CHECK_FAILED, "check-failed calls-return", ""},
+    {"broken, hung", one_broken_then_hung, ITR_OUTCOME_HANG, "hang SIGURG after waiting", "first calls-return: 7 of 9"},
     {"call never made", call_never_made, ITR_OUTCOME_NOT_FIRED, "not-fired SIGURG pthread_create#3",
      "made 2 calls"},
     {"call never made, scheduling refused", call_never_made_unsteadied, ITR_OUTCOME_NOT_FIRED,
@@ -683,8 +749,9 @@ static void every_outcome_was_tried(void **state) {
 
 static void the_gravest_outcome_counts(void **state) {
     static void (*const gravest_last[])(struct trial *) = {
-        exit_2, stuck_event_thread, go_fatal, av_in_the_library, garbage, damage, tool_failure};
-    static const enum itr_outcome outcomes[] = {ITR_OUTCOME_WRONG_EXIT, ITR_OUTCOME_HANG,
+        exit_2, one_broken, stuck_event_thread, go_fatal, av_in_the_library, garbage, damage, tool_failure};
+    static const enum itr_outcome outcomes[] = {ITR_OUTCOME_WRONG_EXIT, ITR_OUTCOME_CHECK_FAILED,
+                                                ITR_OUTCOME_HANG,
                                                 ITR_OUTCOME_FATAL,      ITR_OUTCOME_CRASH,
                                                 ITR_OUTCOME_GARBAGE,    ITR_OUTCOME_LEDGER_DAMAGED,
                                                 ITR_OUTCOME_TOOL_ERROR};

@@ -91,8 +91,21 @@ static void a_users_own_receive_is_not(void **state) {
     add(&goroutine_stack, CHANRECV1);
     add(&goroutine_stack, USER);
     add(&goroutine_stack, CALLBACKG1);
+    assert_true(itr_hang_explain(&stacks, &tp_process, text, sizeof text));
+    assert_string_equal(text, "thread 101 has called into Go (goroutine 17), which waits (chan receive (nil chan)) in main.user");
+    goroutine_stack.frames[2].guessed = true; /* where is not known */
     assert_false(itr_hang_explain(&stacks, &tp_process, text, sizeof text));
     assert_string_equal(text, "");
+    goroutine_stack.frames[2].guessed = false;
+    goroutine_stack.frames[3].guessed = true; /* that C has called is not known */
+    assert_false(itr_hang_explain(&stacks, &tp_process, text, sizeof text));
+    goroutine_stack.frames[3].guessed = false;
+    goroutine.status = ITR_GOROUTINE_RUNNABLE;
+    assert_false(itr_hang_explain(&stacks, &tp_process, text, sizeof text));
+    goroutine.status = ITR_GOROUTINE_WAITING;
+    stacks.goroutines.libraries = 2; /* whose thread is it? */
+    assert_false(itr_hang_explain(&stacks, &tp_process, text, sizeof text));
+    stacks.goroutines.libraries = 0;
     goroutine_stack.count = 0;
     make_parked_callback();
     goroutine_stack.frames[3].guessed = true;

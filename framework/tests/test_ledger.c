@@ -121,6 +121,38 @@ static void a_whole_reply_is_read_back(void **state) {
     assert_sound();
 }
 
+static void a_hosts_own_checks_are_read_back(void **state) {
+    struct itr_checks *checks = &block->reply.checks;
+    (void)state;
+    checks->made = 1;
+    assert_sound();
+    checks->broken = 1; /* counted, not yet told */
+    assert_sound();
+    memcpy(checks->name, "heard-0", sizeof "heard-0");
+    assert_sound();
+    memcpy(checks->text, "3 of 4", sizeof "3 of 4");
+    checks->broken_ns = AFTER(6);
+    assert_sound();
+}
+
+static void a_check_that_no_host_can_have_written_is_damage(void **state) {
+    struct itr_checks *checks = &block->reply.checks;
+    struct itr_ledger_reply reply;
+    char why[160];
+    (void)state;
+    memcpy(checks->name, "heard \033", sizeof "heard \033");
+    assert_damaged("has a character");
+    memset(checks->name, 'a', sizeof checks->name);
+    assert_damaged("has no end");
+    memset(checks->name, 0, sizeof checks->name);
+    checks->broken_ns = END_NS + UINT64_C(1000000000);
+    assert_damaged("the time of a broken promise");
+    checks->broken_ns = AFTER(6);
+    memset(checks->text, 'x', sizeof checks->text); /* any bytes are sound there: the end is put in */
+    assert_true(read_block(&reply, why, sizeof why));
+    assert_int_equal(strlen(reply.checks.text), sizeof reply.checks.text - 1);
+}
+
 /* Clocks of two processes may differ by two milliseconds. */
 static void times_just_outside_are_sound(void **state) {
     (void)state;
@@ -524,6 +556,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         LEDGER_TEST(a_prepared_block_is_new_and_sound),
         LEDGER_TEST(a_whole_reply_is_read_back),
+        LEDGER_TEST(a_hosts_own_checks_are_read_back),
+        LEDGER_TEST(a_check_that_no_host_can_have_written_is_damage),
         LEDGER_TEST(times_just_outside_are_sound),
         LEDGER_TEST(a_host_may_be_ended_after_any_phase),
         LEDGER_TEST(phases_may_share_a_moment),

@@ -89,6 +89,8 @@ static const struct itr_matrix_entry *entry_at(size_t row, size_t column) {
     return &matrix.tables[0].rows[row].entries[column];
 }
 
+static const char *as_text(int width);
+
 /* ---- tables ---- */
 
 static void versions_are_columns_by_number_and_points_rows(void **state) {
@@ -114,6 +116,24 @@ static void versions_are_columns_by_number_and_points_rows(void **state) {
         assert_int_equal(entry->before, i == 0 ? ITR_MATRIX_NONE : i - 1);
         assert_true(entry->is_sound);
     }
+}
+
+static void combinations_are_rows_of_their_own(void **state) {
+    static const char *const values[] = {"before", "after"};
+    (void)state;
+    for (size_t v = 0; v < 2; v++) {
+        for (size_t i = 0; i < 2; i++) {
+            size_t cell = lose("one", "time", i == 0 ? "go1.19.8" : "go1.27.3", v == 0 ? 0 : 20, 40, "lost SIGURG");
+            snprintf(summary.cells[cell].axes, sizeof summary.cells[cell].axes, "handler=%s", values[v]);
+        }
+    }
+    make(0.01);
+    assert_int_equal(matrix.table_count, 1);
+    assert_int_equal(matrix.tables[0].row_count, 2);
+    assert_int_equal(matrix.tables[0].column_count, 2);
+    assert_int_equal(matrix.changed, 0); /* a combination is not held against another one */
+    assert_non_null(strstr(as_text(120), "time handler=before"));
+    assert_non_null(strstr(as_text(120), "time handler=after"));
 }
 
 static void a_mark_is_shown_where_the_version_does_not_tell(void **state) {
@@ -550,6 +570,7 @@ static void markdown_escapes_what_is_markup(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(versions_are_columns_by_number_and_points_rows),
+        TEST(combinations_are_rows_of_their_own),
         TEST(a_mark_is_shown_where_the_version_does_not_tell),
         TEST(goroots_of_their_own_are_told_by_their_names),
         TEST(ways_of_running_are_rows_of_their_own),

@@ -77,8 +77,8 @@ static void numbers_of_formats_stay(void **state) {
 
 static void outcomes_stand_gravest_first(void **state) {
     static const char *const order[] = {"tool-error", "ledger-damaged", "garbage",    "crash",
-                                        "fatal",      "hang",           "wrong-exit", "lost",
-                                        "not-fired",  "delivered"};
+                                        "fatal",      "hang",           "check-failed", "wrong-exit",
+                                        "lost",       "not-fired",      "passed",       "delivered"};
     (void)state;
     assert_int_equal(sizeof order / sizeof order[0], ITR_OUTCOME_COUNT);
     for (uint32_t i = 0; i < ITR_OUTCOME_COUNT; i++) {

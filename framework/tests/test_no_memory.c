@@ -129,7 +129,10 @@ static const char full_case[] =
     " \"controls\": {\"same\": {}, \"none\": {\"event\": null, \"expect\": \"not-fired\", \"env\": {\"A\": \"\"}}},"
     " \"known\": [{\"go\": \">=1.20 <1.23\", \"system\": \"wine\", \"at\": [\"P\"], \"controls\": [\"same\"],"
     "              \"outcome\": \"crash\", \"signature\": \"crash AV*\", \"rate\": [0.5, 1], \"thread\": \"u\","
-    "              \"note\": \"n\"}]}";
+    "              \"note\": \"n\", \"where\": {\"way\": \"other\"}}], \"group\": \"hangs\","
+    " \"axes\": {\"way\": {\"usual\": {}, \"other\": {\"function\": null, \"env\": {\"B\": \"\"}}}, \"delivery\": [\"kill\", \"tgkill\"]},"
+    " \"exclude\": [{\"way\": \"other\", \"delivery\": \"kill\"}],"
+    " \"expectations\": [{\"where\": {\"way\": \"other\"}, \"expect\": \"lost\", \"note\": \"n\"}]}";
 
 static enum itr_status read_case(struct itr_error *err) {
     struct itr_case c;
@@ -186,7 +189,7 @@ static enum itr_status select_cells(struct itr_error *err) {
         status = itr_select(&cells, &c, &selection, &layout, err);
     }
     if (status == ITR_OK) {
-        assert_int_equal(cells.count, 3 * 2 + 2 * 2);
+        assert_int_equal(cells.count, 3 * 3 * 2 + 2 * 2); /* three combinations */
     }
     free(cells.items);
     itr_case_release(&c);
@@ -482,6 +485,7 @@ static void write_campaign(void) {
                                          .at = "time",
                                          .host = "h",
                                          .environment = "A=1\nB=2",
+                                         .axes = "handler=after\nway=kill",
                                          .expect = ITR_OUTCOME_DELIVERED,
                                          .known = {{.outcome = ITR_OUTCOME_LOST, .signature = "lost*", .rate_max = 1}},
                                          .known_count = 1,

@@ -240,6 +240,12 @@ static bool seed_is_read(void) {
 static bool go_is_read(void) {
     return is_list(&options.go, "1.26|/opt/go");
 }
+static bool axes_is_read(void) {
+    return is_word(options.axes, "all");
+}
+static bool axis_is_read(void) {
+    return is_list(&options.axis, "handler=after,none");
+}
 static bool controls_is_read(void) {
     return options.all_controls;
 }
@@ -327,6 +333,8 @@ static const struct row {
     {"jobs", "4", jobs_is_read, "-1", "a whole number"},
     {"seed", "0xfedcba9876543210", seed_is_read, "0x", "a whole number"},
     {"go", "1.26,/opt/go", go_is_read, ",", "a word"},
+    {"axes", "all", axes_is_read, "", "a word"},
+    {"axis", "handler=after,none", axis_is_read, "", "a word"},
     {"controls", NULL, controls_is_read, NULL, NULL},
     {"control", "after-init,no-event", control_is_read, "", "a word"},
     {"only-controls", NULL, only_controls_is_read, NULL, NULL},

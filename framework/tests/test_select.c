@@ -417,6 +417,135 @@ static void controls_can_be_chosen_by_name(void **state) {
                    "--control loud: case planted has no such control");
 }
 
+/* ---- axes ---- */
+
+static const char with_axes[] =
+    ", \"axes\": {\"flags\": {\"own\": {}, \"late\": {\"flags\": [\"handlers-after-load\"], \"env\": {\"A\": \"2\"}}, "
+    "\"none\": {\"flags\": [\"no-handlers\"], \"go\": \">=1.20\"}}, \"hold\": {\"short\": {}, \"long\": {\"hold\": \"9ms\"}}}, "
+    "\"exclude\": [{\"flags\": \"none\", \"hold\": \"long\"}], \"expectations\": [{\"where\": {\"flags\": \"none\"}, \"expect\": \"lost\"}], "
+    "\"env\": {\"A\": \"1\"}, \"points\": {\"P\": {\"at\": \"load-begin\", \"hold\": \"5ms\"}}, "
+    "\"known\": [{\"outcome\": \"lost\", \"where\": {\"flags\": [\"late\"]}}, {\"outcome\": \"hang\", \"where\": {\"hold\": \"long\"}}], "
+    "\"controls\": {\"late\": {\"at\": \"init-done\"}, \"silent\": {\"event\": null, \"expect\": \"not-fired\", \"axes\": true}}";
+
+static void a_combination_is_a_cell(void **state) {
+    static const char *const names[] = {"flags=own\nhold=short", "flags=late\nhold=short", "flags=none\nhold=short", "flags=own\nhold=long"};
+    struct itr_selection selection = {.count = 3, .go = LIST("1.26")};
+    (void)state;
+    assert_selected(with_axes, &selection, 4);
+    for (size_t i = 0; i < 4; i++) {
+        assert_string_equal(cells.items[i].axes, names[i]);
+        assert_string_equal(cells.items[i].go, "go1.26.10");
+        assert_int_equal(cells.items[i].first_trial, 3 * i);
+        assert_int_equal(cells.items[i].host_flags, i == 1   ? ITR_HOST_HANDLERS_AFTER_LOAD
+                                                    : i == 2 ? ITR_HOST_NO_HANDLERS
+                                                             : ITR_HOST_RECORD_EXCEPTIONS);
+        assert_int_equal(cells.items[i].expect, i == 2 ? ITR_OUTCOME_LOST : ITR_OUTCOME_DELIVERED);
+        assert_string_equal(cells.items[i].environment, i == 1 ? "A=2" : "A=1");
+        assert_int_equal(cells.items[i].aim.hold_ns, i == 3 ? 9000000 : 0);
+        assert_int_equal(cells.items[i].known_count, i == 1 || i == 3 ? 1 : 0);
+    }
+    assert_int_equal(cells.items[1].known[0].outcome, ITR_OUTCOME_LOST);
+    assert_int_equal(cells.items[3].known[0].outcome, ITR_OUTCOME_HANG);
+}
+
+static void a_value_of_later_versions_is_left_out_of_earlier_ones(void **state) {
+    struct itr_selection selection = {.count = 1, .go = LIST("1.19", "1.26"), .axes = ITR_AXES_ALL};
+    struct itr_selection alone = {.count = 1, .go = LIST("1.19"), .axis = LIST("flags=none")};
+    (void)state;
+    assert_selected(with_axes, &selection, 9); /* 5 of 1.26, 4 of 1.19 */
+    for (size_t i = 0; i < cells.count; i++) {
+        assert_false(strncmp(cells.items[i].axes, "flags=none", 10) == 0 && strcmp(cells.items[i].go, "go1.19.8") == 0);
+    }
+    (void)tear_down(NULL);
+    assert_refused(with_axes, &alone, ITR_E_UNSUPPORTED, "none of the chosen Go versions");
+}
+
+static void an_axis_wins_over_a_named_point(void **state) {
+    struct itr_selection selection = {.count = 1, .go = LIST("1.26"), .at = LIST("P"), .axis = LIST("flags=own")};
+    (void)state;
+    assert_selected(with_axes, &selection, 2);
+    assert_int_equal(cells.items[0].aim.hold_ns, 5000000);
+    assert_int_equal(cells.items[1].aim.hold_ns, 9000000);
+}
+
+static void controls_are_of_the_base_unless_they_say_otherwise(void **state) {
+    struct itr_selection selection = {.count = 1, .go = LIST("1.26"), .axis = LIST("flags=late,own", "hold=long"), .only_controls = true,
+                                      .all_controls = true};
+    (void)state;
+    assert_selected(with_axes, &selection, 3);
+    assert_string_equal(cells.items[0].control, "late");
+    assert_string_equal(cells.items[0].axes, "flags=own\nhold=long");
+    assert_string_equal(cells.items[1].control, "silent");
+    assert_string_equal(cells.items[2].control, "silent");
+    assert_string_equal(cells.items[2].axes, "flags=late\nhold=long");
+    assert_int_equal(cells.items[2].host_flags, ITR_HOST_HANDLERS_AFTER_LOAD);
+    assert_int_equal(cells.items[2].handles, itr_event_of(event_here));
+}
+
+static void base_is_one_combination(void **state) {
+    struct itr_selection selection = {.count = 1, .go = LIST("1.26"), .axes = ITR_AXES_BASE, .axis = LIST("hold=long")};
+    struct itr_selection several = {.count = 1, .axes = ITR_AXES_BASE, .axis = LIST("flags=own", "flags=late")};
+    (void)state;
+    assert_selected(with_axes, &selection, 1);
+    assert_string_equal(cells.items[0].axes, "flags=own\nhold=long");
+    (void)tear_down(NULL);
+    assert_refused(with_axes, &several, ITR_E_USAGE, "--axis flags");
+}
+
+static void options_do_not_take_an_axis_away(void **state) {
+    struct itr_selection hold = {.count = 1, .has_hold = true};
+    struct itr_selection unknown = {.count = 1, .axis = LIST("colour=red")};
+    struct itr_selection apart = {.count = 1, .axis = LIST("flags=none", "hold=long")};
+    struct itr_selection none = {.count = 1, .axis = LIST("flags=own")};
+    struct itr_selection at = {.count = 1, .at = LIST("time")};
+    (void)state;
+    assert_refused(with_axes, &hold, ITR_E_USAGE, "--hold: that is what the axis hold of case planted is about");
+    assert_refused(with_axes, &unknown, ITR_E_USAGE, "no such axis, but flags, hold");
+    assert_refused(with_axes, &apart, ITR_E_UNSUPPORTED, "does not go together");
+    assert_refused("", &none, ITR_E_USAGE, "no such axis, but none");
+    assert_refused(", \"axes\": {\"at\": [\"time\", \"init-done\"]}", &at, ITR_E_USAGE, "--at: that is what the axis at");
+}
+
+static void an_axis_may_say_where(void **state) {
+    struct itr_selection selection = {.count = 1, .go = LIST("1.26")};
+    (void)state;
+    assert_selected(", \"axes\": {\"at\": [\"time\", \"init-done\"]}, \"known\": [{\"outcome\": \"lost\", \"at\": [\"init-done\"]}]", &selection, 2);
+    assert_string_equal(cells.items[0].at, "time");
+    assert_string_equal(cells.items[1].at, "init-done");
+    assert_int_equal(cells.items[1].aim.point.phase, ITR_PHASE_INIT_DONE);
+    assert_int_equal(cells.items[0].known_count, 0);
+    assert_int_equal(cells.items[1].known_count, 1);
+}
+
+/* What does not fit is an error of the case in its base, and a skip in one of many combinations. */
+static void a_combination_that_does_not_fit_is_skipped(void **state) {
+    char more[256];
+    struct itr_selection selection = {.count = 7, .go = LIST("1.26")};
+    struct itr_selection alone = {.count = 7, .go = LIST("1.26"), .axis = LIST("target=caller")};
+    (void)state;
+    assert_selected(", \"axes\": {\"target\": [\"main\", \"caller\"]}", &selection, 2);
+    assert_string_equal(cells.items[0].skip, "");
+    assert_int_equal(cells.items[0].count, 7);
+    assert_contains(cells.items[1].skip, "target caller needs a fire point at a call");
+    assert_int_equal(cells.items[1].count, 0);
+    (void)tear_down(NULL);
+    assert_refused(", \"axes\": {\"target\": [\"main\", \"caller\"]}", &alone, ITR_E_USAGE, "target caller needs");
+    (void)tear_down(NULL);
+    snprintf(more, sizeof more, ", \"axes\": {\"way\": {\"usual\": {}, \"other\": {\"delivery\": \"%s\"}}}", delivery_elsewhere);
+    assert_selected(more, &selection, 2);
+    assert_contains(cells.items[1].skip, "cannot be sent by");
+}
+
+static void combinations_are_counted(void **state) {
+    struct itr_case c;
+    (void)state;
+    read_case(&c, itrp_system_family(), with_axes);
+    assert_int_equal(itr_case_combinations_here(&c, ITR_AXES_QUICK), 4);
+    assert_int_equal(itr_case_combinations_here(&c, ITR_AXES_ALL), 5);
+    assert_int_equal(itr_case_combinations_here(&c, ITR_AXES_BASE), 1);
+    itr_case_release(&c);
+}
+
 /* ---- event, delivery, environment ---- */
 
 static void another_event_can_be_fired(void **state) {
@@ -737,6 +866,15 @@ int main(void) {
         SELECT_TEST(a_recorded_cell_has_time),
         SELECT_TEST(controls_run_at_their_own_point),
         SELECT_TEST(controls_can_be_chosen_by_name),
+        SELECT_TEST(a_combination_is_a_cell),
+        SELECT_TEST(a_value_of_later_versions_is_left_out_of_earlier_ones),
+        SELECT_TEST(an_axis_wins_over_a_named_point),
+        SELECT_TEST(controls_are_of_the_base_unless_they_say_otherwise),
+        SELECT_TEST(base_is_one_combination),
+        SELECT_TEST(options_do_not_take_an_axis_away),
+        SELECT_TEST(an_axis_may_say_where),
+        SELECT_TEST(a_combination_that_does_not_fit_is_skipped),
+        SELECT_TEST(combinations_are_counted),
         SELECT_TEST(another_event_can_be_fired),
         SELECT_TEST(words_that_are_none_are_refused_with_their_option),
         SELECT_TEST(what_cannot_be_sent_here_is_unsupported),

@@ -25,6 +25,8 @@ extern char __executable_start[];
 static struct {
     struct itrh_host *host;
     uint32_t event_of_signal[NSIG];
+    uint32_t off_stack; /* the main thread's handler ran on another stack than this */
+    char signal_stack[64 * 1024];
 } state;
 
 long itrh_unix_futex(uint32_t *word, int operation, uint32_t value, const struct timespec *timeout) {
@@ -148,6 +150,12 @@ void itrh_mark(struct itrh_host *host, enum itr_phase phase) {
 
 /* ---- the host's own handler ---- */
 
+/* Async-signal-safe: from the handler. */
+static bool is_on_signal_stack(const void *address) {
+    uintptr_t place = (uintptr_t)address - (uintptr_t)state.signal_stack;
+    return place < sizeof state.signal_stack;
+}
+
 static void on_event(int number, siginfo_t *info, void *context) {
     int saved_errno = errno;
     struct itr_ledger_reply *reply = &state.host->ledger->reply;
@@ -167,7 +175,50 @@ static void on_event(int number, siginfo_t *info, void *context) {
     }
     __atomic_fetch_add(&reply->handled_count, 1, __ATOMIC_ACQ_REL);
     itrh_unix_futex(&reply->handled_count, FUTEX_WAKE, INT_MAX, NULL);
+    if ((state.host->ledger->request.handler_flags & ITR_HANDLER_ALTSTACK) != 0 && itrh_thread_id() == reply->main_thread &&
+        !is_on_signal_stack(__builtin_frame_address(0))) {
+        __atomic_store_n(&state.off_stack, 1, __ATOMIC_RELEASE);
+    }
     errno = saved_errno;
+}
+
+/* ---- the main thread's mask and signal stack ---- */
+
+/* The events of the handlers. */
+static void events_set(const struct itrh_host *host, sigset_t *set) {
+    const struct itr_ledger_request *request = &host->ledger->request;
+    sigemptyset(set);
+    for (uint32_t i = 0; i < request->handler_count && i < ITR_SHOTS_MAX; i++) {
+        int number = itrh_unix_signal_of(request->handlers[i]);
+        if (number != 0) {
+            sigaddset(set, number);
+        }
+    }
+}
+
+static bool set_up_thread(struct itrh_host *host) {
+    uint32_t flags = host->ledger->request.handler_flags;
+    if ((flags & ITR_HANDLER_ALTSTACK) != 0) {
+        stack_t stack = {.ss_sp = state.signal_stack, .ss_size = sizeof state.signal_stack};
+        if (sigaltstack(&stack, NULL) != 0) {
+            itrh_fail(host, errno, "sigaltstack failed");
+            return false;
+        }
+    }
+    if ((flags & ITR_HANDLER_BLOCK) != 0) {
+        sigset_t set;
+        events_set(host, &set);
+        pthread_sigmask(SIG_BLOCK, &set, NULL);
+    }
+    return true;
+}
+
+static void unblock_events(struct itrh_host *host) {
+    sigset_t set;
+    if ((host->ledger->request.handler_flags & ITR_HANDLER_BLOCK) != 0) {
+        events_set(host, &set);
+        pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    }
 }
 
 static int action_flags(uint32_t handler_flags) {
@@ -181,6 +232,9 @@ static int action_flags(uint32_t handler_flags) {
 
 bool itrh_install_handlers(struct itrh_host *host) {
     const struct itr_ledger_request *request = &host->ledger->request;
+    if (!set_up_thread(host)) {
+        return false;
+    }
     if ((request->flags & ITR_HOST_NO_HANDLERS) == 0) {
         for (uint32_t i = 0; i < request->handler_count && i < ITR_SHOTS_MAX; i++) {
             struct sigaction action = {.sa_sigaction = on_event,
@@ -189,6 +243,10 @@ bool itrh_install_handlers(struct itrh_host *host) {
             if (number == 0) {
                 itrh_fail(host, 0, "the event has no signal on this system");
                 return false;
+            }
+            if ((request->handler_flags & ITR_HANDLER_IGNORE) != 0) {
+                action.sa_flags = 0;
+                action.sa_handler = SIG_IGN;
             }
             sigemptyset(&action.sa_mask);
             state.event_of_signal[number] = request->handlers[i];
@@ -268,6 +326,7 @@ bool itrh_call(struct itrh_host *host) {
     }
     itrh_mark(host, ITR_PHASE_INIT_DONE);
     note_actions(host, ITR_ACTIONS_AFTER_INIT);
+    unblock_events(host);
     return true;
 }
 
@@ -287,6 +346,10 @@ void itrh_wait(struct itrh_host *host) {
 }
 
 int itrh_finish(struct itrh_host *host) {
+    if ((host->ledger->request.handler_flags & ITR_HANDLER_ALTSTACK) != 0) {
+        itrh_check(host, __atomic_load_n(&state.off_stack, __ATOMIC_ACQUIRE) == 0, "handler-on-the-hosts-stack",
+                   "on the main thread the handler ran on another stack than the one that the host had set");
+    }
     itrh_mark(host, ITR_PHASE_FINISHED);
     return 0;
 }

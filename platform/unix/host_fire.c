@@ -77,6 +77,15 @@ static int send_event(const struct itrh_host *host, const struct itr_shot_reques
     return -1;
 }
 
+bool itrh_send(struct itrh_host *host, uint32_t event) {
+    int number = itrh_unix_signal_of(event);
+    if (number > 0 && kill(getpid(), number) == 0) {
+        return true;
+    }
+    itrh_fail(host, number > 0 ? errno : 0, "cannot send one more event");
+    return false;
+}
+
 /* Keeps the calling thread where it is until a handler entry more than `before` was made. */
 static void hold(struct itr_ledger_reply *reply, uint32_t before, uint64_t hold_ns) {
     uint64_t until_ns = itrh_now_ns() + hold_ns;

@@ -77,6 +77,18 @@ void itrh_windows_choose_sleep(void) {
 
 /* ---- delivery ---- */
 
+static bool find_ctrl_routine(const struct itrh_host *host) {
+    uint64_t given = host->ledger->request.ctrl_routine;
+    if (given != 0) {
+        state.ctrl_routine = (LPTHREAD_START_ROUTINE)(uintptr_t)given;
+        return true;
+    }
+    HMODULE kernelbase = GetModuleHandleW(L"kernelbase.dll");
+    state.ctrl_routine =
+        (LPTHREAD_START_ROUTINE)(uintptr_t)GetProcAddress(kernelbase, "CtrlRoutine");
+    return state.ctrl_routine != NULL;
+}
+
 /* The event's thread starts right at CtrlRoutine, as the console would start it. CreateThread may
  * be hooked; this is what it calls. */
 static DWORD send_by_ctrl_routine(struct itrh_host *host, uint32_t index, DWORD control) {
@@ -103,6 +115,20 @@ static DWORD send_event(struct itrh_host *host, uint32_t index) {
         return GenerateConsoleCtrlEvent(control, 0) ? 0 : GetLastError();
     }
     return ERROR_NOT_SUPPORTED;
+}
+
+bool itrh_send(struct itrh_host *host, uint32_t event) {
+    DWORD control = itrh_windows_control_of(event);
+    HANDLE thread = NULL;
+    if (control != MAXDWORD && find_ctrl_routine(host)) {
+        thread = CreateRemoteThreadEx(GetCurrentProcess(), NULL, 0, state.ctrl_routine, (LPVOID)(uintptr_t)control, 0,
+                                      NULL, NULL);
+    }
+    if (thread == NULL) {
+        return itrh_windows_fail("cannot send one more event");
+    }
+    CloseHandle(thread);
+    return true;
 }
 
 /* When the event's own thread came to the handlers: Wine raises DBG_CONTROL_C or _BREAK there, which is recorded, Windows
@@ -286,18 +312,6 @@ static DWORD WINAPI firing_thread(void *argument) {
         running = watch_event_threads(argument, handles + 2);
     } while (WaitForMultipleObjects(2 + running, handles, FALSE, INFINITE) != WAIT_FAILED);
     return 0;
-}
-
-static bool find_ctrl_routine(const struct itrh_host *host) {
-    uint64_t given = host->ledger->request.ctrl_routine;
-    if (given != 0) {
-        state.ctrl_routine = (LPTHREAD_START_ROUTINE)(uintptr_t)given;
-        return true;
-    }
-    HMODULE kernelbase = GetModuleHandleW(L"kernelbase.dll");
-    state.ctrl_routine =
-        (LPTHREAD_START_ROUTINE)(uintptr_t)GetProcAddress(kernelbase, "CtrlRoutine");
-    return state.ctrl_routine != NULL;
 }
 
 static bool arm_shot(struct itrh_host *host, uint32_t index) {

@@ -126,6 +126,19 @@ static void close_descriptors(struct itrh_host *host) {
     itrh_close_descriptors();
 }
 
+/* No misdeeds: all promises are kept, and all but one. */
+static void keep_promises(struct itrh_host *host) {
+    for (int i = 0; i < 3; i++) {
+        (void)itrh_check(host, true, "planted-promise", "%d", i);
+    }
+}
+
+static void break_promise(struct itrh_host *host) {
+    keep_promises(host);
+    (void)itrh_check(host, false, "planted-promise", "broken by a self-test");
+    (void)itrh_check(host, false, "another-one", "a later one is not the one to be told");
+}
+
 /* ---- misdeeds at the very end, when the ledger says that all went well ---- */
 
 static void scribble_head(struct itrh_host *host) {
@@ -199,6 +212,8 @@ static const struct misdeed misdeeds[] = {
     {"keep-child", keep_child, NULL},
     {"detach-child", detach_child, NULL},
     {"close-descriptors", close_descriptors, NULL},
+    {"keep-promises", keep_promises, NULL},
+    {"break-promise", break_promise, NULL},
     {"scribble-head", NULL, scribble_head},
     {"scribble-request", NULL, scribble_request},
     {"scribble-guard", NULL, scribble_guard},
