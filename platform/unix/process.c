@@ -555,15 +555,24 @@ static void reap_adopted(const struct itrp_process *process) {
     }
 }
 
+/* The kernel's list of children leaves some out while others of them are reaped, as a neighbour's are: proc(5), "children". */
+enum { LOOKS_IN_VAIN = 3 };
+
 enum itr_status itrp_process_end_tree(struct itrp_process *process, uint32_t timeout_ms, uint32_t *strays,
                                       struct itr_error *err) {
     uint64_t deadline_ms = itrp_tree_now_ms() + timeout_ms;
     uint32_t round_alive = 0;
+    uint32_t looks_in_vain = 0;
     *strays = 0;
     if (!process->ended) {
         ITR_BUG("end_tree before the exit of process %ld", (long)process->id);
     }
-    while (end_adopted(process, &round_alive) > 0) {
+    while (looks_in_vain < LOOKS_IN_VAIN) {
+        if (end_adopted(process, &round_alive) == 0) {
+            looks_in_vain++;
+            continue;
+        }
+        looks_in_vain = 0;
         *strays = round_alive > *strays ? round_alive : *strays;
         round_alive = 0;
         reap_adopted(process);
