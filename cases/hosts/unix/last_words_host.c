@@ -11,13 +11,14 @@
  */
 #include "cases/hosts/unix/life.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { WORDS_MAX = 4 << 20, PATIENCE_MS = 15000, CHILD_CODE = 7 };
+enum { WORDS_MAX = 4 << 20, PATIENCE_MS = 15000, CHILD_CODE = 7, CHILD_SETUP_CODE = 8 };
 #define BETWEEN_SIGNALS_NS UINT64_C(20000)
 
 enum kind { KIND_PANIC, KIND_THROW, KIND_RETURNS };
@@ -71,7 +72,7 @@ static _Noreturn void be_child(int out) {
     void *library = dlopen(request->library, RTLD_NOW | RTLD_LOCAL);
     void *address = library != NULL ? dlsym(library, request->function) : NULL;
     if (address == NULL || (storm_signal != 0 && !start_storm())) {
-        _exit(1);
+        _exit(CHILD_SETUP_CODE);
     }
     memcpy(&function, &address, sizeof address);
     function();
@@ -112,7 +113,13 @@ static bool make_and_hear_child(void) {
     if (words.hung) {
         kill(child, SIGKILL);
     }
-    return waitpid(child, &words.status, 0) == child;
+    if (waitpid(child, &words.status, 0) != child) {
+        return itrh_fail(&words.host, errno, "waitpid") == 0;
+    }
+    if (WIFEXITED(words.status) && WEXITSTATUS(words.status) == CHILD_SETUP_CODE) { /* no word of the library's */
+        return itrh_fail(&words.host, 0, "the child cannot load the library, or send itself signals") == 0;
+    }
+    return true;
 }
 
 /* ---- what they say ---- */
